@@ -1,0 +1,45 @@
+"""What an id looks like, and how a new one is made."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import StringConstraints
+
+Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_\-:@]{1,128}$")]
+"""An id that a sender chose. Unique within its brand and kind, never beyond."""
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?$")]
+"""An extension's name in paths and keys."""
+
+RolloutId = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_\-:@]{1,128}\.[1-9][0-9]{0,18}$")
+]
+"""`<account>.<version>`: opening the rollout of one version twice is opening one."""
+
+Hex256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""256 bits as 64 lower-case hexadecimal digits."""
+
+PLATFORM = "platform"
+"""The brand of what belongs to none."""
+
+
+def new_id(now: datetime | None = None) -> str:
+    """Return a UUIDv7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then random bits."""
+    moment = now or datetime.now(UTC)
+    milliseconds = int(moment.timestamp() * 1000)
+    bits = (milliseconds & 0xFFFFFFFFFFFF) << 80 | 0x7 << 76 | 0b10 << 62
+    bits |= secrets.randbits(12) << 64 | secrets.randbits(62)
+    return str(UUID(int=bits))
+
+
+def time_of_id(text: str) -> datetime | None:
+    """Return when a UUIDv7 says it was made, or None where the text is no UUIDv7."""
+    try:
+        found = UUID(text)
+    except ValueError:
+        return None
+    if found.version != 7 or str(found) != text:  # noqa: PLR2004  the version of RFC 9562
+        return None
+    return datetime.fromtimestamp((found.int >> 80) / 1000, UTC)
