@@ -5,9 +5,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, bindparam, column, func, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert, insert
-from sqlalchemy.orm import QueryableAttribute
-
-from shared.database.tables import Base
+from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
 Column = QueryableAttribute[Any]
 
@@ -42,12 +40,12 @@ class Rows:
                 values.append(value)
         return parameters
 
-    def insert_into(self, table: type[Base]) -> Insert:
+    def insert_into(self, table: type[DeclarativeBase]) -> Insert:
         return insert(table).from_select([one.key for one in self._columns], select(*self.c))
 
     def upsert_into(
         self,
-        table: type[Base],
+        table: type[DeclarativeBase],
         *,
         newest_by: Sequence[Column] = (),
         also: Mapping[Column, ColumnElement[Any]] | None = None,
