@@ -18,7 +18,7 @@ _armed = _Armed(os.environ[_VARIABLE]) if _VARIABLE in os.environ else None
 
 
 def crash_point(name: str) -> None:
-    """Kill this process with SIGKILL where its environment names this point and the time has come."""
+    """Kill this process with SIGKILL where its environment names this point, at the right pass."""
     if _armed is None or _armed.name != name:
         return
     _armed.left -= 1
