@@ -5,15 +5,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from joserfc import jws
 from joserfc.errors import JoseError
+from pydantic import TypeAdapter, ValidationError
 
 from keyturn_contracts.keys import SigningKey, algorithm_of
 
 Role = Literal["operator", "publisher", "administrator", "member"]
-ROLES: frozenset[str] = frozenset(get_args(Role))
+_ROLES = TypeAdapter(frozenset[Role])
 
 COMMAND_TYPE = "keyturn-command+jwt"
 TOKEN_TYPE = "keyturn-token+jwt"  # noqa: S105  a media type
@@ -243,9 +244,7 @@ def _actor(claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> Act
     for name in ("iss", "sub", "brand"):
         if not isinstance(claims.get(name), str) or not claims[name]:
             raise ActorError("malformed", name)
-    roles = claims.get("roles")
-    if not isinstance(roles, list) or not all(one in ROLES for one in roles):  # pyright: ignore[reportUnknownVariableType]  JSON says no more than list
-        raise ActorError("malformed", "roles")
+    roles = _roles(claims.get("roles"))
     issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
     if expires - issued > lifetime.total_seconds():
         raise ActorError("malformed", "exp")
@@ -257,9 +256,16 @@ def _actor(claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> Act
         issuer=claims["iss"],
         subject=claims["sub"],
         brand=claims["brand"],
-        roles=frozenset(roles),  # pyright: ignore[reportUnknownArgumentType]  each was compared above
+        roles=roles,
         expires_at=datetime.fromtimestamp(expires, UTC),
     )
+
+
+def _roles(value: object) -> frozenset[Role]:
+    try:
+        return _ROLES.validate_python(value, strict=False)
+    except ValidationError:
+        raise ActorError("malformed", "roles") from None
 
 
 def _seconds(claims: Mapping[str, Any], name: str) -> int:

@@ -9,10 +9,11 @@ from typing import Literal
 from joserfc import jwe
 from joserfc.errors import JoseError
 from joserfc.jwe import JWERegistry
-from pydantic import SecretStr, TypeAdapter, ValidationError
+from pydantic import ConfigDict, SecretStr, TypeAdapter, ValidationError
 
 from keyturn_contracts.envelope import to_rfc3339
 from keyturn_contracts.keys import SealingKey
+from keyturn_contracts.secret import Secret
 
 ALGORITHM = "ECDH-ES+A256KW"
 ENCRYPTION = "A256GCM"
@@ -20,7 +21,7 @@ MAX_SEALED_LENGTH = 256 * 1024
 """Of a compact JWE, in characters."""
 
 _REGISTRY = JWERegistry(algorithms=[ALGORITHM, ENCRYPTION], strict_check_header=False)
-_FIELDS = TypeAdapter(dict[str, SecretStr])
+_FIELDS = TypeAdapter(dict[str, str], config=ConfigDict(hide_input_in_errors=True))
 
 SealedProblem = Literal["malformed", "unknown_key", "wrong_context", "does_not_open"]
 
@@ -44,7 +45,7 @@ class Fetched:
         *,
         account_id: str,
         version: int,
-        fields: Mapping[str, SecretStr],
+        fields: Mapping[str, Secret],
         settings: Mapping[str, str],
         receipt: str,
     ) -> None:
@@ -73,13 +74,14 @@ def open_for_vault(
     brand: str,
     account_id: str,
     command_id: str,
-) -> dict[str, SecretStr]:
+) -> dict[str, Secret]:
     """Return the fields, or raise `SealedError`; `keys` are the transport keys by thumbprint."""
     context = {"brand": brand, "account": account_id, "command": command_id}
     try:
-        return _FIELDS.validate_json(_open(sealed, keys, context))
+        fields = _FIELDS.validate_json(_open(sealed, keys, context))
     except ValidationError:
         raise SealedError("malformed") from None
+    return {name: Secret(value) for name, value in fields.items()}
 
 
 def seal_for_engine(
@@ -126,7 +128,7 @@ def open_for_engine(
         return Fetched(
             account_id=account_id,
             version=version,
-            fields={str(k): SecretStr(str(v)) for k, v in content["fields"].items()},
+            fields={str(k): Secret(str(v)) for k, v in content["fields"].items()},
             settings={str(k): str(v) for k, v in content["settings"].items()},
             receipt=str(content["receipt"]),
         )
