@@ -1,0 +1,43 @@
+"""The runtime that every service runs in: what a service is made of, and `run`, which runs it."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from shared.messaging.context import Context, EngineKeys, KeysByIssuer
+from shared.messaging.handlers import Handlers
+from shared.messaging.jobs import Job
+from shared.settings import ServiceSettings
+
+__all__ = ["Context", "EngineKeys", "Job", "KeysByIssuer", "Service", "run"]
+
+
+def _no_jobs(_context: Context) -> Sequence[Job]:
+    return ()
+
+
+def _no_routes(_context: Context) -> APIRouter:
+    return APIRouter()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything that makes one service out of the machinery that they all share."""
+
+    name: str
+    """Dashed, as in its topics: `credential-vault`."""
+    handlers: Handlers
+    listens_to: tuple[str, ...] = ()
+    """The services whose events it reads."""
+    prepare: Callable[[Context], Awaitable[None]] | None = None
+    """Runs before the first message is read: keys, what is loaded once."""
+    jobs: Callable[[Context], Sequence[Job]] = _no_jobs
+    routes: Callable[[Context], APIRouter] = _no_routes
+    engine_keys: EngineKeys | None = None
+    """Registered engines are issuers of their own commands and tokens; this finds their keys."""
+
+
+def run(service: Service, settings: ServiceSettings) -> None:
+    """Run a service until SIGTERM has it stop; ends the process with a sentence if it cannot."""
+    raise NotImplementedError
