@@ -11,7 +11,11 @@ from keyturn_contracts.message import Command, Event, Message, Part
 Retire = Annotated[
     str,
     StringConstraints(
-        pattern=r"^(?:when-complete|now|P(?=.)(?:\d{1,3}D)?(?:T(?=.)(?:\d{1,4}H)?(?:\d{1,5}M)?(?:\d{1,6}S)?)?)$"
+        pattern=(
+            r"^(?:when-complete|now|P[0-9]{1,3}D|P(?:[0-9]{1,3}D)?T"
+            r"(?:[0-9]{1,4}H(?:[0-9]{1,5}M)?(?:[0-9]{1,6}S)?"
+            r"|[0-9]{1,5}M(?:[0-9]{1,6}S)?|[0-9]{1,6}S))$"
+        )
     ),
 ]
 """When the previous version is retired: `when-complete`, `now` (at the promotion: it is
