@@ -1,0 +1,204 @@
+"""One example of every message, as documents and tests show it."""
+
+from datetime import UTC, datetime, timedelta
+
+from keyturn_contracts import catalog, credential_vault, workflow
+from keyturn_contracts.digest import EMPTY, binding_digest, to_hex
+from keyturn_contracts.keys import PublicJwk
+from keyturn_contracts.message import Message
+from keyturn_contracts.receipt import digest_of_receipt
+
+_ACCOUNT = "01990a5e-7c1e-7b6a-9d55-2f1f6a1c0b11"
+_NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_RECEIPT = "5f" * 32
+_DIGEST = to_hex(binding_digest(_ACCOUNT, "welcome", "send"))
+_SEALED = "eyJhbGciOiJFQ0RILUVTK0EyNTZLVyJ9.a2V5.aXY.Y29udGVudA.dGFn"
+_SIG = PublicJwk(
+    kty="OKP", crv="Ed25519", x="11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", use="sig"
+)
+_ENC = PublicJwk(
+    kty="EC",
+    crv="P-256",
+    x="f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+    y="x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0",
+    use="enc",
+)
+_REACH = workflow.Reach(extensions=("smtp-relay",))
+_SETTINGS = {"host": "smtp.example.com", "port": "587", "security": "starttls"}
+
+_MANIFEST = catalog.Manifest(
+    slug="smtp-relay",
+    name="SMTP Relay",
+    publisher="Keyturn",
+    party="first",
+    category="email",
+    description="Sends mail through the brand's own mail server.",
+    settings=(
+        catalog.FieldSpec(name="host", title="Host"),
+        catalog.FieldSpec(name="port", title="Port", default="587"),
+        catalog.FieldSpec(name="security", title="Security", default="starttls"),
+    ),
+    schemes=(
+        catalog.Scheme(
+            id="smtp-password",
+            title="User and password",
+            fields=(
+                catalog.FieldSpec(name="username", title="User"),
+                catalog.FieldSpec(name="password", title="Password", secret=True),
+            ),
+            probe=catalog.SmtpProbe(
+                host="{host}",
+                port="{port}",
+                security="{security}",
+                username="{username}",
+                password="{password}",  # noqa: S106  a template
+            ),
+        ),
+    ),
+    domains=(
+        catalog.DomainRule(
+            rule="{host}:{port}",
+            purpose="the brand's mail server",
+            slots={"host": "[a-z0-9.-]+", "port": "[0-9]{1,5}"},
+        ),
+    ),
+    rotation=catalog.RotationFacts(
+        rotation_class="operator_defined", note="The mail server's operator decides."
+    ),
+)
+
+
+def _account(kind: type[credential_vault.AccountChanged], **changes: object) -> Message:
+    state: dict[str, object] = {
+        "account_id": _ACCOUNT,
+        "extension": "smtp-relay",
+        "scheme": "smtp-password",
+        "name": "Newsletter",
+        "settings": _SETTINGS,
+        "creator": "ada",
+        "state": "connected",
+        "version": 2,
+        "holders": (credential_vault.HolderRef(engine_id="n8n-1"),),
+        "unretired": (1,),
+        "retire": "PT15M",
+    }
+    return kind.model_validate(state | changes)
+
+
+def _engine(kind: type[workflow.EngineChanged], state: str) -> Message:
+    return kind.model_validate(
+        {
+            "engine_id": "n8n-1",
+            "name": "n8n in Frankfurt",
+            "engine_kind": "confirming",
+            "reach": _REACH,
+            "sig": _SIG,
+            "enc": _ENC,
+            "state": state,
+            "epoch": 3,
+            "number": 41,
+        }
+    )
+
+
+def _rollout(kind: type[workflow.RolloutChanged], **changes: object) -> Message:
+    state: dict[str, object] = {
+        "rollout_id": f"{_ACCOUNT}.2",
+        "account_id": _ACCOUNT,
+        "version": 2,
+        "account_epoch": 1,
+        "state": "open",
+        "opened_at": _NOON,
+        "deadline": _NOON + timedelta(hours=1),
+        "legs": 2,
+        "done": 1,
+        "waiting": (workflow.WaitingLeg(engine_id="n8n-1", why="unconfirmed"),),
+    }
+    return kind.model_validate(state | changes)
+
+
+EXAMPLES: tuple[Message, ...] = (
+    credential_vault.AddAccount(
+        account_id=_ACCOUNT,
+        extension="smtp-relay",
+        scheme="smtp-password",
+        name="Newsletter",
+        settings=_SETTINGS,
+        sealed=_SEALED,
+    ),
+    credential_vault.EditAccount(account_id=_ACCOUNT, name="Newsletter (EU)"),
+    credential_vault.EditCredentials(
+        account_id=_ACCOUNT, sealed=_SEALED, replaces_version=1, retire="when-complete"
+    ),
+    credential_vault.VerifyAccount(account_id=_ACCOUNT),
+    credential_vault.DeleteAccount(account_id=_ACCOUNT),
+    workflow.RegisterEngine(
+        engine_id="n8n-1",
+        name="n8n in Frankfurt",
+        engine_kind="confirming",
+        reach=_REACH,
+        sig=_SIG,
+        enc=_ENC,
+        proof="eyJhbGciOiJFZDI1NTE5In0.e30.c2ln",
+    ),
+    workflow.RetireEngine(engine_id="n8n-1", reason="Replaced by n8n-2."),
+    workflow.BeginEpoch(engine_id="n8n-1", count=0, digest=EMPTY),
+    workflow.SaveWorkflows(
+        engine_id="n8n-1",
+        workflows=(
+            workflow.SavedWorkflow(
+                workflow_id="welcome",
+                name="Welcome mail",
+                owner="ada",
+                tasks=(workflow.SavedTask(task_id="send", account_id=_ACCOUNT),),
+            ),
+        ),
+    ),
+    workflow.DeleteWorkflows(engine_id="n8n-1", workflow_ids=("farewell",)),
+    workflow.ConfirmRotation(
+        engine_id="n8n-1",
+        account_id=_ACCOUNT,
+        version=2,
+        holds=True,
+        receipt=_RECEIPT,
+        count=1,
+        digest=_DIGEST,
+    ),
+    workflow.OverrideRollout(
+        rollout_id=f"{_ACCOUNT}.2", engines=("n8n-1",), reason="Switched off for good."
+    ),
+    catalog.ExtensionPublished(manifest=_MANIFEST, version=1),
+    _account(credential_vault.AccountAdded, version=1, holders=(), unretired=()),
+    _account(credential_vault.AccountEdited, name="Newsletter (EU)"),
+    _account(
+        credential_vault.AccountVerified,
+        state="needs_attention",
+        reason="The mail server refused the password.",
+    ),
+    _account(credential_vault.CredentialsRotated),
+    _account(credential_vault.CredentialsRetired, unretired=()),
+    _account(credential_vault.AccountDeleted, state="deleted", version=3),
+    credential_vault.CredentialFetched(
+        account_id=_ACCOUNT,
+        engine_id="n8n-1",
+        version=2,
+        receipt_sha256=digest_of_receipt(_RECEIPT),
+    ),
+    _engine(workflow.EngineRegistered, "registered"),
+    _engine(workflow.EngineRetired, "retired"),
+    workflow.AccountBound(engine_id="n8n-1", account_id=_ACCOUNT, bound=True, allowed=True),
+    workflow.AccountUnbound(
+        engine_id="n8n-1", account_id=_ACCOUNT, bound=True, allowed=False, reason="no_access"
+    ),
+    _rollout(workflow.RolloutStarted, done=0),
+    _rollout(workflow.RolloutProgressed, asked=2),
+    _rollout(workflow.RolloutOverdue, state="overdue"),
+    _rollout(
+        workflow.RolloutCompleted,
+        state="completed",
+        done=2,
+        waiting=(),
+        proof_sha256=digest_of_receipt("proof"),
+    ),
+    _rollout(workflow.RolloutEnded, state="superseded"),
+)
