@@ -1,0 +1,17 @@
+"""A process of the demo ends with the one that it is there for, however that one ended."""
+
+import asyncio
+
+import psutil
+
+_LOOK_SECONDS = 0.2
+
+
+async def until_ended(process_id: int) -> None:
+    """Return when the process has ended, as a zombie too; another one with its number is not it."""
+    try:
+        process = psutil.Process(process_id)
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110  the end of a process that is no child is no event
+            await asyncio.sleep(_LOOK_SECONDS)
+    except psutil.NoSuchProcess:
+        return
