@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import pytest
 from keyturn_contracts.growth import Break, Kind, breaks
-from keyturn_contracts.schemas import all_schemas, without_null
+from keyturn_contracts.schemas import all_schemas, as_published
 from pydantic import BaseModel, ConfigDict, Field
 
 COMMAND = "keyturn.workflow.SaveWorkflows.v1"
@@ -33,7 +33,7 @@ class Before(BaseModel):
 
 
 def schema(model: type[BaseModel], kind: str = "command", key: str = "x") -> dict[str, Any]:
-    return {"x-message": kind, "x-key": key, **without_null(model.model_json_schema())}
+    return {"x-message": kind, "x-key": key, **as_published(model.model_json_schema())}
 
 
 def changed(kind: str, **fields: Any) -> list[tuple[str, Kind]]:

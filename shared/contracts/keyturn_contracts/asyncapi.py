@@ -9,7 +9,7 @@ from keyturn_contracts import envelope
 from keyturn_contracts.examples import EXAMPLES
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused, Message, Part
 from keyturn_contracts.registry import COMMANDS, EVENTS
-from keyturn_contracts.schemas import without_null
+from keyturn_contracts.schemas import as_published
 from keyturn_contracts.topics import TOPICS, Topic, commands_topic, events_topic
 
 _HEADER_TEXTS = {
@@ -70,7 +70,7 @@ def asyncapi_document(version: str) -> dict[str, Any]:
                 )
                 for model in models
             },
-            "schemas": without_null(components.get("$defs", {})),
+            "schemas": as_published(components.get("$defs", {})),
         },
     }
 
@@ -131,7 +131,7 @@ def _message(model: type[Part], payload: dict[str, Any], example: Message | None
         "summary": summary,
         "contentType": envelope.JSON,
         "headers": _headers(model),
-        "payload": without_null(payload),
+        "payload": as_published(payload),
     }
     if issubclass(model, Message):
         shown["bindings"] = {

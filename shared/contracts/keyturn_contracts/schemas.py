@@ -15,7 +15,7 @@ def schema_of(message: type[Message]) -> dict[str, Any]:
 
     `x-message` is `command` or `event`, `x-key` the record key's shape.
     """
-    schema = without_null(message.model_json_schema())
+    schema = as_published(message.model_json_schema())
     is_command = issubclass(message, Command)
     if is_command:
         for part in (schema, *schema.get("$defs", {}).values()):
@@ -35,16 +35,20 @@ def all_schemas() -> dict[str, dict[str, Any]]:
     return {one.type_name(): schema_of(one) for one in (*COMMANDS, *EVENTS)}
 
 
-def without_null(schema: JsonValue) -> Any:
-    """Return a schema in which an optional field is one that may be absent, never null."""
+def as_published(schema: JsonValue) -> Any:
+    """Return a schema as others read it.
+
+    An optional field is one that may be absent, never null. `discriminator` is left out: JSON
+    Schema does not know it, and AsyncAPI has another meaning for it.
+    """
     if isinstance(schema, list):
-        return [without_null(one) for one in schema]
+        return [as_published(one) for one in schema]
     if not isinstance(schema, dict):
         return schema
     shown: dict[str, Any] = {
-        word: without_null(value)
+        word: as_published(value)
         for word, value in schema.items()
-        if not (word == "default" and value is None)
+        if not (word == "default" and value is None) and not _is_discriminator(word, value)
     }
     variants: list[Any] = shown.get("anyOf", [])
     left = [one for one in variants if one != {"type": "null"}]
@@ -52,3 +56,7 @@ def without_null(schema: JsonValue) -> Any:
         del shown["anyOf"]
         shown |= left[0] if len(left) == 1 else {"anyOf": left}
     return shown
+
+
+def _is_discriminator(word: str, value: JsonValue) -> bool:
+    return word == "discriminator" and isinstance(value, dict) and "propertyName" in value
