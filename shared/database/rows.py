@@ -9,6 +9,8 @@ from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
 Column = QueryableAttribute[Any]
 
+_ORDINALITY = "given_ordinality"
+
 
 class Rows:
     """A table made of parameters: `FROM unnest(:given_brand_id, :given_id) AS given (…)`.
@@ -26,7 +28,12 @@ class Rows:
             for name, one in zip(self._names, columns, strict=True)
         ]
         shown = [column(one.key, one.expression.type) for one in columns]
-        self.c = func.unnest(*arrays).table_valued(*shown).render_derived(name="given").c
+        self.table = (
+            func.unnest(*arrays)
+            .table_valued(*shown, with_ordinality=_ORDINALITY)
+            .render_derived(name="given")
+        )
+        self.c = self.table.c
 
     def of(self, rows: Iterable[tuple[object, ...]]) -> dict[str, list[object]]:
         """Return the parameters that make the table hold these rows; none at all is fine.
@@ -40,8 +47,12 @@ class Rows:
                 values.append(value)
         return parameters
 
-    def insert_into(self, table: type[DeclarativeBase]) -> Insert:
-        return insert(table).from_select([one.key for one in self._columns], select(*self.c))
+    def insert_into(self, table: type[DeclarativeBase], *, in_order: bool = False) -> Insert:
+        """Insert the rows; with `in_order` a generated id rises from the first to the last."""
+        rows = select(*(self.c[one.key] for one in self._columns))
+        if in_order:
+            rows = rows.order_by(self.c[_ORDINALITY])
+        return insert(table).from_select([one.key for one in self._columns], rows)
 
     def upsert_into(
         self,
