@@ -1,0 +1,148 @@
+"""What a stack consists of: which parts are ours, where each is, and what each service is told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from deploy.local import kafka as kafka_part
+from deploy.local import postgres as postgres_part
+from deploy.local import redis as redis_part
+from deploy.local.external import External
+from deploy.local.folder import DataFolder, make_private
+from deploy.local.jars import cache_folder, ensure_jars
+from deploy.local.parts import Part, Say
+from deploy.local.passwords import Passwords
+from deploy.local.ports import keep_port
+from deploy.local.roles import ROLES, Server, database_of, role_of
+from deploy.local.services import SERVICES
+from deploy.local.sockets import keep_socket_folder
+from deploy.local.state import State
+from shared.settings import (
+    DatabaseRole,
+    DatabaseSettings,
+    HttpSettings,
+    KafkaSettings,
+    Login,
+    RedisSettings,
+    ServiceSettings,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A stack before it is started. Everything in it stays the same at the next start."""
+
+    data: DataFolder
+    passwords: Passwords
+    parts: tuple[Part, ...]
+    """The parts that are ours to run, in the order to stop them."""
+    kafka_admin: KafkaSettings
+    postgres: Server
+    redis_socket: Path | None
+    external: External
+    http_ports: dict[str, int]
+
+    def settings_of(self, service: str) -> ServiceSettings:
+        return ServiceSettings(
+            service=service,
+            kafka=self.kafka_of(service),
+            database=self.database(database_of(service), service=service),
+            redis=self._redis_of(service),
+            http=HttpSettings(port=self.http_ports[service]),
+            keys=self.data.keys_of(service),
+            issuers=self.data.issuers,
+        )
+
+    def kafka_of(self, principal: str) -> KafkaSettings:
+        if principal == kafka_part.ADMIN:
+            return self.kafka_admin
+        password = self.passwords.of(kafka_part.NAME, principal)
+        return self.kafka_admin.model_copy(
+            update={
+                "mechanism": "SCRAM-SHA-512",
+                "principal": principal,
+                "password": SecretStr(password),
+            }
+        )
+
+    def database(self, name: str, *, service: str) -> DatabaseSettings:
+        owner, writer, reader = (
+            Login(name=role_of(service, role), password=SecretStr(password))
+            for role, password in self.role_passwords(service).items()
+        )
+        return DatabaseSettings(
+            host=self.postgres.host,
+            port=self.postgres.port,
+            name=name,
+            owner=owner,
+            writer=writer,
+            reader=reader,
+            tls=self.postgres.tls,
+            ca_file=self.postgres.ca_file,
+        )
+
+    def role_passwords(self, service: str) -> dict[DatabaseRole, str]:
+        return {
+            role: self.passwords.of(postgres_part.NAME, role_of(service, role)) for role in ROLES
+        }
+
+    def _redis_of(self, service: str) -> RedisSettings:
+        if self.external.redis is not None:
+            return self.external.redis
+        password = self.passwords.of(redis_part.NAME, service)
+        return RedisSettings(socket=self.redis_socket, user=service, password=SecretStr(password))
+
+
+def plan_stack(
+    data: DataFolder, say: Say, *, external: External, fresh_ports: bool = False
+) -> Plan:
+    """Decide about ports, sockets and passwords, and remember it. Call it while holding the lock."""
+    state = State.read(data.state)
+    passwords = Passwords(data.passwords)
+    parts: list[Part] = []
+    kafka_admin = external.kafka
+    if kafka_admin is None:
+        kafka = kafka_part.Kafka(
+            data=data,
+            passwords=passwords,
+            port=keep_port(state, "kafka", fresh=fresh_ports),
+            controller_port=keep_port(state, "kafka controller", fresh=fresh_ports),
+            jars=ensure_jars(say),
+            cache=cache_folder(),
+        )
+        parts.append(kafka)
+        kafka_admin = KafkaSettings(
+            bootstrap=kafka.bootstrap,
+            mechanism="PLAIN",
+            principal=kafka_part.ADMIN,
+            password=SecretStr(passwords.of(kafka_part.NAME, kafka_part.ADMIN)),
+        )
+    postgres_server = external.postgres
+    if postgres_server is None:
+        postgres = postgres_part.Postgres(data, passwords, keep_socket_folder(state, data))
+        parts.append(postgres)
+        postgres_server = Server(
+            host=str(postgres.socket_folder),
+            port=postgres_part.PORT,
+            user=postgres_part.ADMIN,
+            password=passwords.of(postgres_part.NAME, postgres_part.ADMIN),
+        )
+    redis = None
+    if external.redis is None:
+        redis = redis_part.Redis(data, passwords, keep_socket_folder(state, data), SERVICES)
+        parts.append(redis)
+    http_ports = {name: keep_port(state, name, fresh=fresh_ports) for name in SERVICES}
+    for service in SERVICES:
+        make_private(data.keys_of(service))
+    state.write(data.state)
+    return Plan(
+        data=data,
+        passwords=passwords,
+        parts=tuple(parts),
+        kafka_admin=kafka_admin,
+        postgres=postgres_server,
+        redis_socket=redis.socket if redis else None,
+        external=external,
+        http_ports=http_ports,
+    )

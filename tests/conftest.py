@@ -1,0 +1,42 @@
+"""The stack that every test may ask for, started when the first one does."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.local.external import read_external
+from deploy.local.problems import StackProblem
+from tests.running_stack import RunningStack, running_stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stack",
+        choices=("embedded", "containers"),
+        default="embedded",
+        help="where Kafka, PostgreSQL and Redis come from, unless the environment names addresses",
+    )
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
+    """Kafka, PostgreSQL and Redis, in this order: addresses in the environment, containers, ours."""
+    try:
+        external = read_external(os.environ)
+        if external or request.config.getoption("--stack") == "embedded":
+            with running_stack(external) as running:
+                yield running
+        else:
+            # Only here: it needs a container engine even to be imported usefully.
+            from tests.containers import running_containers  # noqa: PLC0415
+
+            with running_containers() as external, running_stack(external) as running:
+                yield running
+    except StackProblem as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

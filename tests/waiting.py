@@ -1,0 +1,37 @@
+"""Waiting for a fact instead of for a time."""
+
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar, cast
+
+import anyio
+
+T = TypeVar("T")
+_PAUSE = 0.02
+
+
+async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 30.0) -> T:
+    """Return what the check gives as soon as it is true, or raises no AssertionError any more."""
+    deadline = time.monotonic() + within
+    while True:
+        failed: AssertionError | None = None
+        try:
+            found = check()
+            found = await cast("Awaitable[T]", found) if inspect.isawaitable(found) else found
+            if found:
+                return cast("T", found)
+        except AssertionError as error:
+            failed = error
+        if time.monotonic() > deadline:
+            raise AssertionError(f"It was not so within {within} s.") from failed
+        await anyio.sleep(_PAUSE)
+
+
+def until(check: Callable[[], T], within: float = 30.0) -> T:
+    """Do the same where there is no loop."""
+    deadline = time.monotonic() + within
+    while not (found := check()):
+        assert time.monotonic() < deadline, f"It was not so within {within} s."
+        time.sleep(_PAUSE)
+    return found
