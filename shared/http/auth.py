@@ -7,7 +7,6 @@ from fastapi import Depends, Header, Request
 from keyturn_contracts.actor import (
     Actor,
     ActorError,
-    engine_issuer,
     read_claimed,
     verify_token,
 )
@@ -16,6 +15,7 @@ from keyturn_contracts.keys import SigningKey
 from shared.http.brand import connection_for
 from shared.http.errors import ApiError
 from shared.messaging.context import Context
+from shared.messaging.issuers import claimed_engine
 
 
 def context_of(request: Request) -> Context:
@@ -31,7 +31,7 @@ async def caller(request: Request, authorization: Annotated[str | None, Header()
         claimed = read_claimed(token)
         keys = await _keys_of(context, claimed.issuer)
         actor = verify_token(token, keys, audience=context.settings.service, now=datetime.now(UTC))
-        _check_vouched(context, actor)
+        context.issuers.check_vouched(actor)
     except ActorError as error:
         raise ApiError("not_authenticated", f"The token proves nothing: {error}.") from None
     return actor
@@ -53,28 +53,11 @@ async def _keys_of(context: Context, issuer: str) -> dict[str, SigningKey]:
     context.issuers.refresh()
     if found := context.issuers.find(issuer):
         return dict(found.keys)
-    brand, separator, engine_id = issuer.partition("/engines/")
-    if not separator or context.engine_keys is None:
+    engine = claimed_engine(issuer)
+    if engine is None or context.engine_keys is None:
         raise ActorError("unknown_issuer")
-    async with connection_for(context, brand) as connection:
-        keys = await context.engine_keys(connection, [(brand, engine_id)])
+    async with connection_for(context, engine[0]) as connection:
+        keys = await context.engine_keys(connection, [engine])
     if issuer not in keys:
         raise ActorError("unknown_issuer")
     return keys[issuer]
-
-
-def _check_vouched(context: Context, actor: Actor) -> None:
-    issuer = context.issuers.find(actor.issuer)
-    if issuer is None:
-        # An engine vouches for itself and nobody else, in its own brand, and has no role.
-        engine_id = actor.engine_id
-        if (
-            engine_id is None
-            or actor.issuer != engine_issuer(actor.brand, engine_id)
-            or actor.roles
-        ):
-            raise ActorError("not_vouched")
-    elif not issuer.may_speak_for(actor.brand):
-        raise ActorError("not_vouched", "brand")
-    elif actor.roles - issuer.roles:
-        raise ActorError("not_vouched", "roles")

@@ -1,12 +1,13 @@
 """Who may publish commands and ask over HTTP, and the most that each may vouch for."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-from keyturn_contracts.actor import Role
+from keyturn_contracts.actor import Actor, ActorError, Role
 from keyturn_contracts.ids import Slug
 from keyturn_contracts.keys import Jwks, SigningKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 _log = structlog.stdlib.get_logger()
 
 EVERY_BRAND = "*"
+_ENGINE = re.compile(r"([A-Za-z0-9_\-:@]{1,128})/engines/([A-Za-z0-9_\-:@]{1,128})")
 
 
 class _File(BaseModel):
@@ -65,6 +67,18 @@ class Issuers:
 
     def find(self, name: str) -> Issuer | None:
         return self._by_name.get(name)
+
+    def check_vouched(self, actor: Actor) -> None:
+        """Raise `ActorError` where the issuer may not vouch for this brand or these roles."""
+        issuer = self._by_name.get(actor.issuer)
+        if issuer is None:
+            # An engine vouches for itself, in its own brand, and has no role.
+            if actor.engine_id is None or actor.roles:
+                raise ActorError("not_vouched")
+        elif not issuer.may_speak_for(actor.brand):
+            raise ActorError("not_vouched", "brand")
+        elif actor.roles - issuer.roles:
+            raise ActorError("not_vouched", "roles")
 
     def refresh(self) -> None:
         """Read again what has changed since the last time."""
@@ -118,3 +132,9 @@ def _read(path: Path) -> Issuer | None:
         roles=file.roles,
         replies=file.replies,
     )
+
+
+def claimed_engine(issuer: str) -> tuple[str, str] | None:
+    """Return brand and id of the engine that an issuer's name is, or None for any other name."""
+    found = _ENGINE.fullmatch(issuer)
+    return (found[1], found[2]) if found else None
