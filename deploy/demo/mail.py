@@ -81,6 +81,7 @@ class Connection(SMTP):
         self._number = number
         self._passwords = passwords
         self._note = note
+        self._client = ""
         self._label = "unknown"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,7 +94,7 @@ class Connection(SMTP):
         super().connection_lost(error)
 
     def _authenticate_client(
-        self, _server: SMTP, session: Session, _envelope: Envelope, _mechanism: str, data: Any
+        self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any
     ) -> AuthResult:
         is_right, self._label = False, "unknown"
         if isinstance(data, LoginPassword):
@@ -101,19 +102,33 @@ class Connection(SMTP):
         self._note(
             "login" if is_right else "refused",
             session=self._number,
-            client=session.host_name,
+            client=self._client,
             password=self._label,
         )
         # Not handled: aiosmtpd then answers 535 itself, where it would leave the client waiting.
         return AuthResult(success=is_right, handled=False)
 
-    async def handle_DATA(self, _server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802  the name that aiosmtpd looks for
+    async def handle_EHLO(  # noqa: N802  the name that aiosmtpd looks for
+        self,
+        _server: SMTP,
+        session: Session,
+        _envelope: Envelope,
+        client: str,
+        responses: list[str],
+    ) -> list[str]:
+        if not self._client:
+            self._client = client
+            self._note("hello", session=self._number, client=client)
+        session.host_name = client
+        return responses
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  the name that aiosmtpd looks for
         content = envelope.content
         message = message_from_bytes(content if isinstance(content, bytes) else b"")
         self._note(
             "accepted",
             session=self._number,
-            client=session.host_name,
+            client=self._client,
             password=self._label,
             workflow=str(message.get(WORKFLOW, "")),
         )
