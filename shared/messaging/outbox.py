@@ -1,7 +1,7 @@
 """What is to be published once the transaction has committed: events and replies."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -36,12 +36,14 @@ class Announcement:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outcome of a command, for its sender. Only for one who wants it and may have it."""
+    """The outcome of a command, for its sender."""
 
     command: CommandId
     key: Key
     service: str
     outcome: CommandApplied | CommandRefused
+    is_wanted: bool
+    """Whether the sender asked for a record and its configuration declares the topic for it."""
     trace_parent: str | None = None
 
 
@@ -68,7 +70,10 @@ async def announce(
 async def announce_all(
     connection: AsyncConnection, announcements: Sequence[Announcement], replies: Sequence[Reply]
 ) -> list[Announced]:
-    """Announce events and queue replies behind them; say where each event stands."""
+    """Announce events and queue replies behind them; say where each event stands.
+
+    Give only replies that are wanted.
+    """
     written: list[Written] = []
     if announcements:
         keys = [one.event.key(one.brand) for one in announcements]
@@ -99,11 +104,6 @@ async def announce_all(
         )
         for one, event, revision in zip(announcements, written, ids, strict=False)
     ]
-
-
-async def reply_all(connection: AsyncConnection, replies: Iterable[Reply]) -> None:
-    """Queue outcomes that were known before."""
-    await announce_all(connection, (), list(replies))
 
 
 def _headers_of(one: Announcement, key: Key, place: latest.Place, now: datetime) -> str:

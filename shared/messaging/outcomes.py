@@ -1,0 +1,75 @@
+"""From what a rule decided to what is saved, announced and told."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from keyturn_contracts.message import CommandApplied, CommandRefused, Event, Part
+from pydantic import JsonValue
+
+from shared.decisions import Applied, AppliedToMany, Decision, Later, Refused, Unchanged
+from shared.messaging.outbox import Announced
+
+S = TypeVar("S")
+
+NAMED = 100
+"""How many events and verdicts an outcome names."""
+
+AnyDecision = Decision[Any, str] | AppliedToMany
+AnyOutcome = CommandApplied | CommandRefused
+
+
+def state_of(decision: Decision[S, str]) -> S | None:
+    """Return what is to be saved, or None where nothing changed."""
+    return decision.state
+
+
+def events_of(decision: AnyDecision) -> Sequence[Event]:
+    return decision.events if isinstance(decision, (Applied, AppliedToMany)) else ()
+
+
+def outcome_of(
+    command: str, decision: AnyDecision, announced: Sequence[Announced]
+) -> AnyOutcome | None:
+    """Return what its sender is told; None where a job will conclude it."""
+    match decision:
+        case Applied(details=details):
+            return _applied(command, announced, changed=True, details=_as_json(details))
+        case Unchanged(why, details=details):
+            return _applied(command, announced, changed=False, note=why, details=_as_json(details))
+        case Refused(reason, message, details=details):
+            return CommandRefused(
+                command=command, reason=reason, message=message, details=_as_json(details)
+            )
+        case Later():
+            return None
+        case AppliedToMany():
+            return _applied(
+                command,
+                announced,
+                changed=decision.changed,
+                note=decision.note,
+                verdicts=tuple(decision.verdicts[:NAMED]),
+                not_applied=max(decision.not_applied, len(decision.verdicts)),
+                details=_as_json(decision.details),
+            )
+
+
+def _applied(command: str, announced: Sequence[Announced], **rest: Any) -> CommandApplied:
+    return CommandApplied(
+        command=command,
+        revision=max((one.revision for one in announced), default=None),
+        events=tuple(one.event for one in announced[:NAMED]),
+        **rest,
+    )
+
+
+def _as_json(details: Part | None) -> dict[str, JsonValue] | None:
+    return None if details is None else details.model_dump(mode="json", exclude_none=True)
+
+
+def refuse_reused_id(command: str) -> CommandRefused:
+    return CommandRefused(
+        command=command,
+        reason="id_reused",
+        message="You have sent another command with this id. Choose a new one.",
+    )
