@@ -1,0 +1,75 @@
+"""What a command tells whoever started it, and which refusal is which."""
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from keyturn_contracts.message import CommandApplied, CommandRefused
+
+
+class ExitCode(IntEnum):
+    """These numbers never change: scripts are written against them."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    NOT_ALLOWED = 5
+    PARTLY = 6
+    TIMED_OUT = 7
+
+
+OF_REASON: Mapping[str, ExitCode] = {
+    # Every command's.
+    "invalid": ExitCode.USAGE,
+    "id_reused": ExitCode.CONFLICT,
+    "id_too_old": ExitCode.FAILED,
+    "expired": ExitCode.TIMED_OUT,
+    "dropped": ExitCode.FAILED,
+    # Of accounts.
+    "account_deleted": ExitCode.CONFLICT,
+    "account_exists": ExitCode.CONFLICT,
+    "account_unknown": ExitCode.NOT_FOUND,
+    "address_refused": ExitCode.NOT_ALLOWED,
+    "credentials_refused": ExitCode.FAILED,
+    "edit_in_progress": ExitCode.CONFLICT,
+    "extension_unknown": ExitCode.NOT_FOUND,
+    "fields_invalid": ExitCode.USAGE,
+    "not_an_administrator": ExitCode.NOT_ALLOWED,
+    "not_an_owner": ExitCode.NOT_ALLOWED,
+    "provider_unreachable": ExitCode.FAILED,
+    "scheme_not_supported": ExitCode.FAILED,
+    "scheme_unknown": ExitCode.USAGE,
+    "sealed_invalid": ExitCode.FAILED,
+    "settings_invalid": ExitCode.USAGE,
+    "transport_key_expired": ExitCode.TIMED_OUT,
+    "version_differs": ExitCode.CONFLICT,
+    # Of engines, their lists and their confirmations.
+    "engine_exists": ExitCode.CONFLICT,
+    "engine_retired": ExitCode.CONFLICT,
+    "engine_unknown": ExitCode.NOT_FOUND,
+    "key_invalid": ExitCode.USAGE,
+    "lease_missing": ExitCode.USAGE,
+    "list_broken_off": ExitCode.CONFLICT,
+    "list_differs": ExitCode.CONFLICT,
+    "not_this_engine": ExitCode.NOT_ALLOWED,
+    "out_of_place": ExitCode.CONFLICT,
+    "out_of_scope": ExitCode.USAGE,
+    "proof_wrong": ExitCode.USAGE,
+    "receipt_unknown": ExitCode.FAILED,
+    "receipt_wrong": ExitCode.FAILED,
+    "too_many_tasks": ExitCode.USAGE,
+    "version_unknown": ExitCode.NOT_FOUND,
+    # Of rollouts.
+    "not_allowed": ExitCode.NOT_ALLOWED,
+    "rollout_ended": ExitCode.CONFLICT,
+    "rollout_unknown": ExitCode.NOT_FOUND,
+}
+"""For each reason of a refusal the one code it ends with; a newer service's reason has none."""
+
+
+def of_outcome(outcome: CommandApplied | CommandRefused) -> ExitCode:
+    """Return what an outcome is to whoever waits for it."""
+    if isinstance(outcome, CommandRefused):
+        return OF_REASON.get(outcome.reason, ExitCode.FAILED)
+    return ExitCode.PARTLY if outcome.not_applied else ExitCode.OK
