@@ -88,6 +88,11 @@ class HttpSettings(_Settings):
 
     host: str = "127.0.0.1"
     port: int
+    tls_certificate: Path | None = None
+    """A certificate chain in PEM, with its key in `tls_key`."""
+    tls_key: Path | None = None
+    tls_ends_before_me: bool = False
+    """Something in front speaks TLS: another address than loopback may be served in clear."""
 
 
 class ServiceSettings(_Settings):
@@ -105,7 +110,7 @@ class ServiceSettings(_Settings):
     """The folder that describes who may send commands."""
 
 
-class ExposedSettings(PermissionError):
+class ExposedSettings(PermissionError):  # noqa: N818  its text is what the operator reads
     """The file of a service's settings holds passwords and others may read it."""
 
 
@@ -124,6 +129,6 @@ def write_settings(path: Path, settings: ServiceSettings) -> None:
     """Write the settings with their passwords, mode 0600; a reader sees the old or the new."""
     text = settings.model_dump_json(indent=2, exclude_none=True, context=_DISCLOSED)
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text + "\n")
     Path(beside).replace(path)

@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
-    """Kafka, PostgreSQL and Redis, in this order: addresses in the environment, containers, ours."""
+    """Kafka, PostgreSQL and Redis: from addresses in the environment, containers, or ours."""
     try:
         external = read_external(os.environ)
         if external or request.config.getoption("--stack") == "embedded":

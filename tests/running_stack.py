@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,7 +64,7 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(external: External) -> Iterator[RunningStack]:
+def running_stack(external: External) -> Generator[RunningStack]:
     """Run what is not external in a folder that is gone afterwards."""
     # Not pytest's own folder: its path is long, and sockets need a short one.
     with tempfile.TemporaryDirectory(prefix="keyturn-test-") as root:

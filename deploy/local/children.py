@@ -65,8 +65,12 @@ class Child:
     def stop(self) -> int:
         """Stop it and wait; kill it when it takes longer than it may."""
         self.ask_to_stop()
+        return self.wait(self.command.stop_within)
+
+    def wait(self, within: float) -> int:
+        """Wait until it ends, kill it when that takes longer, and return its exit code."""
         try:
-            return self._process.wait(self.command.stop_within)
+            return self._process.wait(within)
         except subprocess.TimeoutExpired:
             return self.kill()
 
@@ -78,10 +82,7 @@ class Child:
 def run_to_end(command: Command, *, within: float) -> int:
     """Run a program that ends by itself, and return its exit code."""
     child = Child(command)
-    try:
-        return child._process.wait(within)  # noqa: SLF001 - the same module
-    except subprocess.TimeoutExpired:
-        return child.kill()
+    return child.wait(within)
 
 
 def entered(command: Command) -> list[str]:
@@ -107,7 +108,7 @@ def started_at(pid: int) -> float | None:
 
 
 def last_line(log: Path) -> str:
-    """The last line that is not empty, for a sentence about why something ended."""
+    """Return the last line that is not empty, for a sentence about why something ended."""
     if not log.exists():
         return ""
     with log.open("rb") as file:

@@ -22,7 +22,7 @@ _CAPABILITY_VERSION_3 = 0x20080522
 _NOBODY = 65534
 
 
-class _Refused(Exception):
+class _Refused(Exception):  # noqa: N818  the kernel's answer
     """The kernel does not let us."""
 
 
@@ -56,6 +56,12 @@ def _become_nobody(libc: ctypes.CDLL) -> None:
     _call(libc, "prctl", _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_RAISE, _CAP_DAC_OVERRIDE, 0, 0)
 
 
+def _die_with(libc: ctypes.CDLL, parent: int, death_signal: int) -> None:
+    _call(libc, "prctl", _PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+    if os.getppid() != parent:
+        raise _Refused("who started it is gone")
+
+
 def _main() -> None:
     parent, death_signal, identity, *command = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
@@ -66,10 +72,8 @@ def _main() -> None:
             _become_nobody(libc)
         # After the change of identity, which would clear it.
         if sys.platform == "linux" and int(death_signal):
-            _call(libc, "prctl", _PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-            if os.getppid() != int(parent):
-                raise _Refused("who started it is gone")
-        os.execv(command[0], command)
+            _die_with(libc, int(parent), int(death_signal))
+        os.execv(command[0], command)  # noqa: S606  this process becomes the other one
     except (OSError, _Refused) as error:
         sys.exit(f"{command[0]} cannot be started: {error}")
 

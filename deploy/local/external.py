@@ -1,8 +1,8 @@
 """Parts that are somebody else's: their addresses, as the environment gives them.
 
-KEYTURN_KAFKA     sasl_plaintext://admin:password@host:port or sasl_ssl://…, more hosts after commas;
-                  ?mechanism=PLAIN (else SCRAM-SHA-512) says how the administrator logs in,
-                  ?ca=/path whom to believe. Services get users of their own by SCRAM-SHA-512.
+KEYTURN_KAFKA     sasl_plaintext://admin:password@host:port or sasl_ssl://…, more hosts after
+                  commas; ?mechanism=PLAIN (else SCRAM-SHA-512) says how the administrator logs
+                  in, ?ca=/path whom to believe. Services get users of their own by SCRAM-SHA-512.
 KEYTURN_POSTGRES  postgresql://user:password@host:port/database of a role that may create databases
                   and roles; ?sslmode=require or verify-full, ?sslrootcert=/path.
 KEYTURN_REDIS     redis://user:password@host:port/number or rediss://…; all services use this user.
@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 from pydantic import SecretStr
 
 from deploy.local.problems import StackProblem
-from deploy.local.roles import Server
+from deploy.local.sql import Server
 from shared.settings import KafkaSettings, RedisSettings
 
 
@@ -47,9 +47,7 @@ def read_external(environment: Mapping[str, str]) -> External:
 
 
 def _kafka(text: str) -> KafkaSettings:
-    shape = (
-        "KEYTURN_KAFKA is sasl_plaintext://admin:password@host:port or sasl_ssl://… with the same"
-    )
+    shape = "KEYTURN_KAFKA is sasl_plaintext://admin:password@host:port (or sasl_ssl)"
     scheme, _, rest = text.partition("://")
     protocols: dict[str, Literal["SASL_PLAINTEXT", "SASL_SSL"]] = {
         "sasl_plaintext": "SASL_PLAINTEXT",

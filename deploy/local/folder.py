@@ -89,14 +89,15 @@ def make_private(folder: Path) -> None:
             folder.chmod(PRIVATE)
     except OSError as error:
         raise NotAllowed(
-            f"The folder {folder} cannot be used ({error.strerror}): choose another with --data-dir."
+            f"The folder {folder} cannot be used ({error.strerror}): choose another with "
+            "--data-dir."
         ) from error
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file of mode 0600; a reader sees what was there before or all of it."""
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with open(descriptor, "w", encoding="utf-8") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

@@ -48,7 +48,7 @@ def _parse(text: str) -> Iterator[Jar]:
 
 
 def cache_folder() -> Path:
-    """The user's cache, which all stacks of a machine share."""
+    """Name the user's cache, which all stacks of a machine share."""
     given = os.environ.get("KEYTURN_CACHE")
     if given:
         return Path(given).absolute()
@@ -62,7 +62,7 @@ def ensure_jars(say: Say, *, cache: Path | None = None) -> tuple[Path, ...]:
     folder.mkdir(parents=True, exist_ok=True)
     jars = locked_jars()
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        whole = list(pool.map(lambda jar: _is_whole(folder / jar.file_name, jar), jars))
+        whole = list(pool.map(_is_whole, (folder / jar.file_name for jar in jars), jars))
         missing = [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
         if missing:
             broken = [jar.file_name for jar in missing if (folder / jar.file_name).exists()]
@@ -86,10 +86,9 @@ def _fetch(missing: list[Jar], folder: Path, say: Say, pool: ThreadPoolExecutor)
     beside = Path(tempfile.mkdtemp(dir=folder, prefix=".fetch-"))
     try:
         waiting = {pool.submit(_fetch_one, jar, beside, folder): jar for jar in missing}
-        fetched = size = 0
-        for done in as_completed(waiting):
+        size = 0
+        for fetched, done in enumerate(as_completed(waiting), start=1):
             size += done.result()
-            fetched += 1
             if fetched % 10 == 0 or fetched == len(missing):
                 say(f"Fetched {fetched} of {len(missing)} jars, {size / _MEGABYTE:.0f} MB.")
     finally:

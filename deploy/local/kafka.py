@@ -18,8 +18,8 @@ _SETTINGS = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=CLIENT://{host}:{port}
+listeners=CLIENT://{listen}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=CLIENT://{advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=CLIENT
 listener.security.protocol.map=CLIENT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
@@ -87,6 +87,31 @@ rootLogger.appenderRef.file.ref = file
 """
 
 
+def server_settings(
+    *,
+    password: str,
+    port: int,
+    controller_port: int,
+    advertised: str,
+    folder: str,
+    listen: str = LOOPBACK,
+    task_delay_ms: int = 30_000,
+) -> str:
+    """Write the broker's settings, with the administrator's password in them."""
+    return _SETTINGS.format(
+        host=LOOPBACK,
+        listen=listen,
+        port=port,
+        controller_port=controller_port,
+        advertised=advertised,
+        folder=folder,
+        admin=ADMIN,
+        plain=_PLAIN.format(admin=ADMIN, password=password),
+        scram=_SCRAM,
+        task_delay_ms=task_delay_ms,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kafka:
     data: DataFolder
@@ -104,16 +129,12 @@ class Kafka:
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        password = self.passwords.of(NAME, ADMIN)
-        plain = _PLAIN.format(admin=ADMIN, password=password)
-        settings = _SETTINGS.format(
-            host=LOOPBACK,
+        settings = server_settings(
+            password=self.passwords.of(NAME, ADMIN),
             port=self.port,
             controller_port=self.controller_port,
-            folder=self._storage,
-            admin=ADMIN,
-            plain=plain,
-            scram=_SCRAM,
+            advertised=self.bootstrap,
+            folder=str(self._storage),
             task_delay_ms=self.task_delay_ms,
         )
         write_private(self._settings_file, settings)

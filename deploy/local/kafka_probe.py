@@ -13,7 +13,7 @@ _METADATA = (3, 5)
 _PATIENCE_SECONDS = 2.0
 
 
-class ProbeRefused(Exception):
+class ProbeRefused(Exception):  # noqa: N818  the broker's answer
     """The broker answers, and does not let us in."""
 
 
@@ -44,7 +44,7 @@ def serves(host: str, port: int, *, user: str, password: str) -> bool:
             if refused := login.short(0):
                 raise ProbeRefused(f"it does not accept the password of {user} (error {refused})")
             # No topics, and none to be made: what remains is the list of brokers.
-            metadata = _ask(connection, _METADATA, struct.pack(">i?", 0, False))
+            metadata = _ask(connection, _METADATA, struct.pack(">ib", 0, 0))
             brokers = metadata.integer(4)
             return brokers > 0
     except (OSError, EOFError):

@@ -46,7 +46,7 @@ class FolderLock:
 
 
 def holder_of(data: DataFolder) -> int | None:
-    """The process that owns the folder now, if any. It takes no lock: that could refuse an owner."""
+    """Tell which process owns the folder now, without a lock, which could refuse the owner."""
     try:
         pid, began = data.lock.read_text(encoding="ascii").split()
     except (FileNotFoundError, ValueError):

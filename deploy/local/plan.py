@@ -14,9 +14,10 @@ from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.parts import Part, Say
 from deploy.local.passwords import Passwords
 from deploy.local.ports import keep_port
-from deploy.local.roles import ROLES, Server, database_of, role_of
+from deploy.local.roles import ROLES, database_of, role_of
 from deploy.local.services import SERVICES
 from deploy.local.sockets import keep_socket_folder
+from deploy.local.sql import Server
 from deploy.local.state import State
 from shared.settings import (
     DatabaseRole,
@@ -97,7 +98,7 @@ class Plan:
 def plan_stack(
     data: DataFolder, say: Say, *, external: External, fresh_ports: bool = False
 ) -> Plan:
-    """Decide about ports, sockets and passwords, and remember it. Call it while holding the lock."""
+    """Decide about ports, sockets and passwords, and remember it; the caller holds the lock."""
     state = State.read(data.state)
     passwords = Passwords(data.passwords)
     parts: list[Part] = []

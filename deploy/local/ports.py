@@ -55,10 +55,10 @@ def _free_port(taken: set[int]) -> int:
 
 def _by_whom(port: int) -> str:
     try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-                name = psutil.Process(connection.pid).name() if connection.pid else "a program"
-                return f" by {name} (process {connection.pid})"
+        for one in psutil.net_connections("tcp"):
+            if one.status == psutil.CONN_LISTEN and one.pid and one.laddr[1:] == (port,):
+                return f" by {psutil.Process(one.pid).name()} (process {one.pid})"
     except psutil.Error:
-        pass
+        # Only the name is missing: the sentence stands without it.
+        return " by another program"
     return " by another program"

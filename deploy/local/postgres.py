@@ -55,7 +55,9 @@ class Postgres:
     data: DataFolder
     passwords: Passwords
     sockets: Path
-    identity: Identity = field(default_factory=lambda: find_identity())
+    identity: Identity = field(
+        default_factory=lambda: find_identity()  # noqa: PLW0108  it is defined below
+    )
     name: str = NAME
 
     @property
@@ -120,7 +122,7 @@ class Postgres:
         beside.replace(self.data.postgres)
 
     def _forget_stale_pid(self) -> None:
-        """A file left by a killed server may name a number that another program has by now."""
+        """Remove what a killed server left if the number is another program's by now."""
         file = self.data.postgres / "postmaster.pid"
         try:
             pid = int(file.read_text(encoding="ascii").split("\n", 1)[0])

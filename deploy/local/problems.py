@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 
-class StackProblem(Exception):
+class StackProblem(Exception):  # noqa: N818  its text is what a person reads
     """Something a person has to know or do; the text is the whole message."""
 
     exit_code: ClassVar[int] = 1

@@ -1,4 +1,4 @@
-"""Writes `jars.lock` anew: `python -m deploy.local.relock`, after a root below has another version."""
+"""Writes `jars.lock` anew: `python -m deploy.local.relock`, after a root has another version."""
 
 import hashlib
 import sys
@@ -6,7 +6,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from jgo.maven import MavenContext
+from jgo.maven import Artifact, MavenContext
 
 from deploy.local.jars import LOCK
 
@@ -19,27 +19,27 @@ _HEAD = """\
 
 def _main() -> None:
     with tempfile.TemporaryDirectory() as repository:
-        artifacts = {
-            f"{one.groupId}:{one.artifactId}:{one.version}": one
-            for root in ROOTS
-            for one in _artifacts(root, Path(repository))
-        }
+        artifacts: dict[str, Artifact] = {}
+        for root in ROOTS:
+            artifacts |= _artifacts(root, Path(repository))
         with ThreadPoolExecutor(8) as pool:
-            paths = list(pool.map(lambda one: one.resolve(), artifacts.values()))
-        lines = sorted(
-            f"{coordinates} {hashlib.sha256(path.read_bytes()).hexdigest()}\n"
-            for coordinates, path in zip(artifacts, paths, strict=True)
-        )
+            digests = list(pool.map(_sha256, artifacts.values()))
+    lines = sorted(f"{name} {digest}\n" for name, digest in zip(artifacts, digests, strict=True))
     LOCK.write_text(_HEAD + "".join(lines), encoding="utf-8")
     sys.stderr.write(f"{len(lines)} jars are pinned in {LOCK}.\n")
 
 
-def _artifacts(root: str, repository: Path) -> list:
+def _artifacts(root: str, repository: Path) -> dict[str, Artifact]:
     # One root a call: two import each other's bills of materials, and Kafka's clients change.
     context = MavenContext(repo_cache=repository)
     dependency = context.create_dependency(root)
     _, nodes = context.resolver.get_dependency_list([dependency])
-    return [dependency.artifact, *(node.dep.artifact for node in nodes)]
+    found = [dependency.artifact, *(node.dep.artifact for node in nodes)]
+    return {f"{one.groupId}:{one.artifactId}:{one.version}": one for one in found}
+
+
+def _sha256(artifact: Artifact) -> str:
+    return hashlib.sha256(artifact.resolve().read_bytes()).hexdigest()
 
 
 if __name__ == "__main__":

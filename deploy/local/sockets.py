@@ -1,4 +1,4 @@
-"""Where the unix sockets of a stack are: a path over 107 bytes can be listened on and never reached."""
+"""Where unix sockets are: over 107 bytes, a path can be listened on and never be reached."""
 
 import os
 import tempfile

@@ -23,7 +23,8 @@ class State(BaseModel):
             return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except ValidationError as error:
             raise StackProblem(
-                f"{path} cannot be read as the state of a stack: remove it, and new ports are chosen."
+                f"{path} cannot be read as the state of a stack: remove it, and new ports are "
+                "chosen."
             ) from error
 
     def write(self, path: Path) -> None:

@@ -1,40 +1,29 @@
 """Makes Kafka's topics and access lists what the contracts declare them to be."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka.admin import (
-    AclBinding,
-    AclBindingFilter,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    ResourcePatternType,
-    ResourceType,
-)
 from keyturn_contracts.topics import PRINCIPALS, Topic
 
-from shared.messaging.administration import KafkaRefused, answer, answers, connect, until
+from shared.messaging.administration import Access, Administrator, KafkaRefused, done, until
 from shared.settings import KafkaSettings
 
-GROUP_PREFIX = "keyturn."
-_MANAGED = (
-    "cleanup.policy",
-    "message.timestamp.type",
-    "min.insync.replicas",
-    "retention.ms",
-    "segment.ms",
+_MANAGED = frozenset(
+    {
+        "cleanup.policy",
+        "message.timestamp.type",
+        "min.insync.replicas",
+        "retention.ms",
+        "segment.ms",
+    }
 )
+"""Settings of a topic that are ours; an operator's others stay as they are."""
 _SAFE_REPLICATION = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TopicChanges:
-    """What `apply_topics` had to change."""
+    """What had to be changed."""
 
     created: tuple[str, ...]
     configured: tuple[str, ...]
@@ -49,29 +38,30 @@ def apply_topics(
     replication: int = 1,
     principals: Iterable[str] = PRINCIPALS,
 ) -> TopicChanges:
-    """Create, configure and protect the topics; access of these principals to anything else ends.
+    """Create, configure and protect the topics; what else these principals were allowed ends.
 
     Returns when the broker applies all of it. Raises KafkaRefused, before anything is changed, when
     a topic has another number of partitions than declared.
     """
-    client = connect(admin)
-    found = client.list_topics(timeout=15).topics
-    _refuse_other_partitions(topics, {name: len(one.partitions) for name, one in found.items()})
+    kafka = Administrator(admin)
+    found = kafka.partitions()
+    _refuse_other_partitions(topics, found)
     missing = [topic for topic in topics if topic.name not in found]
-    _create(client, missing, replication)
-    configured = _configure(client, [topic for topic in topics if topic.name in found], replication)
-    granted, withdrawn = _protect(client, topics, frozenset(principals))
+    _create(kafka, missing, replication)
+    there = [topic for topic in topics if topic.name in found]
+    configured = _configure(kafka, there, replication)
+    granted, withdrawn = _protect(kafka, topics, frozenset(principals))
     return TopicChanges(
         created=tuple(topic.name for topic in missing),
-        configured=tuple(configured),
+        configured=configured,
         granted=granted,
         withdrawn=withdrawn,
     )
 
 
-def group_prefix(principal: str) -> str:
-    """What every consumer group of a principal begins with."""
-    return GROUP_PREFIX + principal
+def group_of(principal: str) -> str:
+    """Name the consumer group of a principal; below it, after a dot, it may have others."""
+    return f"keyturn.{principal}"
 
 
 def _refuse_other_partitions(topics: Sequence[Topic], found: dict[str, int]) -> None:
@@ -97,135 +87,66 @@ def _settings_of(topic: Topic, replication: int) -> dict[str, str]:
     return settings
 
 
-def _create(client: AdminClient, topics: Sequence[Topic], replication: int) -> None:
-    if not topics:
-        return
-    new = [
-        NewTopic(
-            topic.name,
-            num_partitions=topic.partitions,
-            replication_factor=replication,
-            config=_settings_of(topic, replication),
-        )
-        for topic in topics
-    ]
-    answers(client.create_topics(new))
+def _create(kafka: Administrator, topics: Sequence[Topic], replication: int) -> None:
+    done(
+        [
+            kafka.create_topic(
+                topic.name,
+                partitions=topic.partitions,
+                replication=replication,
+                settings=_settings_of(topic, replication),
+            )
+            for topic in topics
+        ]
+    )
     names = {topic.name for topic in topics}
     until(
-        lambda: names <= client.list_topics(timeout=15).topics.keys(),
+        lambda: not names or names <= kafka.partitions().keys(),
         "Topics that were created did not appear: is the broker well?",
     )
 
 
-def _configure(client: AdminClient, topics: Sequence[Topic], replication: int) -> list[str]:
+def _configure(kafka: Administrator, topics: Sequence[Topic], replication: int) -> tuple[str, ...]:
     if not topics:
-        return []
-    wanted = {topic.name: _settings_of(topic, replication) for topic in topics}
-    resources = [ConfigResource(ResourceType.TOPIC, name) for name in wanted]
-    described = client.describe_configs(resources)
-    changes: list[ConfigResource] = []
-    for resource, future in described.items():
-        entries = answer(future)
-        own = {name: one.value for name, one in entries.items() if not one.is_default}
-        own = {name: value for name, value in own.items() if name in _MANAGED}
-        if change := _difference(own, wanted[resource.name]):
-            changes.append(
-                ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=change)
-            )
-    if changes:
-        answers(client.incremental_alter_configs(changes))
-    return [change.name for change in changes]
-
-
-def _difference(own: dict[str, str], wanted: dict[str, str]) -> list[ConfigEntry]:
-    set_ones = [
-        ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-        for name, value in wanted.items()
-        if own.get(name) != value
-    ]
-    unset_ones = [
-        ConfigEntry(name, None, incremental_operation=AlterConfigOpType.DELETE)
-        for name in own
-        if name not in wanted
-    ]
-    return set_ones + unset_ones
+        return ()
+    changes: dict[str, dict[str, str | None]] = {}
+    found = kafka.settings_of(topic.name for topic in topics)
+    for topic in topics:
+        wanted = _settings_of(topic, replication)
+        own = found[topic.name]
+        changed: dict[str, str | None] = {
+            name: value for name, value in wanted.items() if own.get(name) != value
+        }
+        changed |= dict.fromkeys((own.keys() & _MANAGED) - wanted.keys())
+        if changed:
+            changes[topic.name] = changed
+    kafka.change_settings(changes)
+    return tuple(changes)
 
 
 def _protect(
-    client: AdminClient, topics: Sequence[Topic], principals: frozenset[str]
+    kafka: Administrator, topics: Sequence[Topic], principals: frozenset[str]
 ) -> tuple[int, int]:
     wanted = set(_access(topics))
-    users = {f"User:{principal}" for principal in principals}
-
-    def given() -> set[AclBinding]:
-        return {one for one in answer(client.describe_acls(_ANYTHING)) if one.principal in users}
-
-    before = given()
+    before = kafka.access(principals)
     granted, withdrawn = wanted - before, before - wanted
-    if granted:
-        answers(client.create_acls(list(granted)))
-    if withdrawn:
-        answers(client.delete_acls([_only(one) for one in withdrawn]))
+    kafka.grant(granted)
+    kafka.withdraw(withdrawn)
     if granted or withdrawn:
         until(
-            lambda: given() == wanted,
+            lambda: kafka.access(principals) == wanted,
             "Access lists did not become what was declared: is somebody else changing them?",
         )
     return len(granted), len(withdrawn)
 
 
-def _access(topics: Sequence[Topic]) -> Iterable[AclBinding]:
-    readers: set[str] = set()
+def _access(topics: Sequence[Topic]) -> Iterator[Access]:
     for topic in topics:
         for principal in topic.writers:
-            yield _allowed(principal, AclOperation.WRITE, topic=topic.name)
+            yield Access(principal, "WRITE", "TOPIC", topic.name)
         for principal in topic.readers:
-            yield _allowed(principal, AclOperation.READ, topic=topic.name)
-            readers.add(principal)
-    for principal in readers:
-        # The group's own name, and names below it: two services may share a beginning.
-        group = group_prefix(principal)
-        yield _allowed(principal, AclOperation.READ, group=group)
-        yield _allowed(principal, AclOperation.READ, groups_below=f"{group}.")
-
-
-def _allowed(
-    principal: str,
-    operation: AclOperation,
-    *,
-    topic: str = "",
-    group: str = "",
-    groups_below: str = "",
-) -> AclBinding:
-    return AclBinding(
-        ResourceType.TOPIC if topic else ResourceType.GROUP,
-        topic or group or groups_below,
-        ResourcePatternType.PREFIXED if groups_below else ResourcePatternType.LITERAL,
-        f"User:{principal}",
-        "*",
-        operation,
-        AclPermissionType.ALLOW,
-    )
-
-
-_ANYTHING = AclBindingFilter(
-    ResourceType.ANY,
-    None,
-    ResourcePatternType.ANY,
-    None,
-    None,
-    AclOperation.ANY,
-    AclPermissionType.ANY,
-)
-
-
-def _only(one: AclBinding) -> AclBindingFilter:
-    return AclBindingFilter(
-        one.restype,
-        one.name,
-        one.resource_pattern_type,
-        one.principal,
-        one.host,
-        one.operation,
-        one.permission_type,
-    )
+            yield Access(principal, "READ", "TOPIC", topic.name)
+    for reader in {name for topic in topics for name in topic.readers}:
+        # The name itself and what is below it: the names of two services may begin alike.
+        yield Access(reader, "READ", "GROUP", group_of(reader))
+        yield Access(reader, "READ", "GROUP", f"{group_of(reader)}.", "PREFIXED")

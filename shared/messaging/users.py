@@ -2,16 +2,8 @@
 
 from collections.abc import Mapping
 
-from confluent_kafka.admin import (
-    ScramCredentialInfo,
-    ScramMechanism,
-    UserScramCredentialUpsertion,
-)
-
-from shared.messaging.administration import answer, answers, connect, until
+from shared.messaging.administration import Administrator, until
 from shared.settings import KafkaSettings
-
-_ITERATIONS = 4096
 
 
 def apply_users(
@@ -21,25 +13,13 @@ def apply_users(
 
     With `replace` those that are there get these passwords too.
     """
-    client = connect(admin)
-
-    def known() -> set[str]:
-        return set(answer(client.describe_user_scram_credentials()))
-
-    before = known()
-    given = tuple(name for name in passwords if replace or name not in before)
+    kafka = Administrator(admin)
+    before = kafka.users()
+    given = {name: one for name, one in passwords.items() if replace or name not in before}
     if given:
-        info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
-        answers(
-            client.alter_user_scram_credentials(
-                [
-                    UserScramCredentialUpsertion(name, info, passwords[name].encode())
-                    for name in given
-                ]
-            )
-        )
+        kafka.set_passwords(given)
         until(
-            lambda: set(passwords) <= known(),
+            lambda: passwords.keys() <= kafka.users(),
             "Kafka's users did not appear: is the broker well?",
         )
-    return given
+    return tuple(given)

@@ -2,10 +2,13 @@
 
 import asyncpg
 import pytest
-import redis
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
 from keyturn_contracts.topics import TOPICS, commands_topic, events_topic
+from redis import Redis
+from redis.exceptions import NoPermissionError
 
+from deploy.local.problems import StackProblem
+from deploy.local.sql import Server, connected
 from shared.messaging.topics import apply_topics
 from shared.settings import DatabaseRole, DatabaseSettings, KafkaSettings
 from tests.running_stack import RunningStack
@@ -15,41 +18,39 @@ async def test_each_role_of_a_new_database_logs_in_and_only_the_owner_makes_tabl
     stack: RunningStack,
 ) -> None:
     database = stack.new_database("workflow")
-    roles: tuple[DatabaseRole, ...] = ("owner", "writer", "reader")
-    for role in roles:
-        connection = await connect(database, role)
-        try:
-            assert await connection.fetchval("SHOW fsync") == "on"
-            if role == "owner":
-                await connection.execute("CREATE TABLE it_is_mine (id int)")
-            else:
-                with pytest.raises(asyncpg.InsufficientPrivilegeError):
-                    await connection.execute(f"CREATE TABLE of_{role} (id int)")
-        finally:
-            await connection.close()
+    async with connected(as_role(database, "owner")) as connection:
+        assert await connection.fetchval("SHOW fsync") == "on"
+        await connection.execute("CREATE TABLE it_is_mine (id int)")
+    others: tuple[DatabaseRole, ...] = ("writer", "reader")
+    for role in others:
+        async with connected(as_role(database, role)) as connection:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(f"CREATE TABLE of_{role} (id int)")
 
 
-async def test_a_service_cannot_connect_to_the_database_of_another(stack: RunningStack) -> None:
+@pytest.mark.parametrize("elsewhere", ["workflow", "postgres", "template1"])
+async def test_a_service_cannot_connect_to_the_database_of_another(
+    stack: RunningStack, elsewhere: str
+) -> None:
     own = stack.settings_of("catalog").database
-    others = stack.settings_of("workflow").database
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connect(own.model_copy(update={"name": others.name}), "owner")
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await connect(own.model_copy(update={"name": "postgres"}), "owner")
+    elsewhere_as_owner = as_role(own.model_copy(update={"name": elsewhere}), "owner")
+    with pytest.raises(StackProblem, match="permission denied for database"):
+        async with connected(elsewhere_as_owner):
+            pass
 
 
 def test_a_service_sees_its_own_redis_keys_alone(stack: RunningStack) -> None:
     settings = stack.settings_of("catalog").redis
-    with redis.Redis(
+    with Redis(
         unix_socket_path=str(settings.socket),
         username=settings.user,
         password=settings.password.get_secret_value(),
     ) as client:
         assert client.set("catalog:seen", "yes")
-        with pytest.raises(redis.exceptions.NoPermissionError):
+        with pytest.raises(NoPermissionError):
             client.get("workflow:seen")
-        with pytest.raises(redis.exceptions.NoPermissionError):
-            client.config_get("*")
+        with pytest.raises(NoPermissionError):
+            client.keys("catalog:*")
 
 
 def test_an_engine_cannot_write_what_the_vault_announces(stack: RunningStack) -> None:
@@ -74,11 +75,9 @@ def test_declaring_the_same_again_changes_nothing(stack: RunningStack) -> None:
     assert (changes.granted, changes.withdrawn) == (0, 0)
 
 
-async def connect(
-    database: DatabaseSettings, role: DatabaseRole
-) -> "asyncpg.Connection[asyncpg.Record]":
+def as_role(database: DatabaseSettings, role: DatabaseRole) -> Server:
     login = database.login(role)
-    return await asyncpg.connect(
+    return Server(
         host=database.host,
         port=database.port,
         user=login.name,
@@ -104,9 +103,13 @@ def write(kafka: KafkaSettings, topic: str) -> int | None:
 def read_as(kafka: KafkaSettings, topic: str, group: str) -> int | None:
     """Join a group and read; return the code of the first error, if there was one."""
     consumer = Consumer({**client_of(kafka), "group.id": group, "enable.partition.eof": True})
-    assigned: list[bool] = []
+    assigned: list[TopicPartition] = []
+
+    def remember(_: Consumer, partitions: list[TopicPartition]) -> None:
+        assigned.extend(partitions)
+
     try:
-        consumer.subscribe([topic], on_assign=lambda *_: assigned.append(True))
+        consumer.subscribe([topic], on_assign=remember)
         while not assigned:
             message = consumer.poll(20)
             error = message.error() if message else None
