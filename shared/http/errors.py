@@ -61,7 +61,8 @@ def answer_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
-def _answer(error: ErrorName, message: str, status: int | None = None) -> JSONResponse:
+def answer(error: ErrorName, message: str, status: int | None = None) -> JSONResponse:
+    """Return the response that says so."""
     body = ErrorBody(error=error, message=message)
     headers = {"Cache-Control": "no-store"}
     if error == "not_authenticated":
@@ -71,7 +72,7 @@ def _answer(error: ErrorName, message: str, status: int | None = None) -> JSONRe
 
 async def _api_error(_request: Request, error: Exception) -> JSONResponse:
     known = cast("ApiError", error)
-    return _answer(known.error, known.message)
+    return answer(known.error, known.message)
 
 
 async def _validation_error(_request: Request, error: Exception) -> JSONResponse:
@@ -79,14 +80,14 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
     found = {
         f"{'.'.join(str(part) for part in one['loc'])} ({one['type']})" for one in known.errors()
     }
-    return _answer("invalid", f"The request is not as described: {', '.join(sorted(found))}.")
+    return answer("invalid", f"The request is not as described: {', '.join(sorted(found))}.")
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
     known = cast("HTTPException", error)
     name = _NAME.get(known.status_code, "invalid")
-    return _answer(name, str(known.detail), known.status_code)
+    return answer(name, str(known.detail), known.status_code)
 
 
 async def _fault(_request: Request, _error: Exception) -> JSONResponse:
-    return _answer("internal", "Something failed here; the service's log says what.")
+    return answer("internal", "Something failed here; the service's log says what.")
