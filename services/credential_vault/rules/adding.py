@@ -1,0 +1,73 @@
+"""Connecting to an extension: an account begins when its provider has accepted it."""
+
+from keyturn_contracts.credential_vault import AddAccount, AddAccountReason
+
+from services.credential_vault.rules.account import Account, Desk, Version
+from services.credential_vault.rules.content import Content, judge_content, known_extension
+from services.credential_vault.rules.ownership import who
+from shared.decisions import Decision, Later, Refused
+from shared.messaging.envelope import Asked
+
+
+def decide_addition(
+    desk: Desk | None, asked: Asked[AddAccount]
+) -> Decision[Desk, AddAccountReason]:
+    """Let an administrator add an account; whether it is one, the provider says.
+
+    Its creator is its one owner. The id of an account that was refused may be tried again, by
+    anyone; that of a deleted one is never used again.
+    """
+    command = asked.command
+    if "administrator" not in asked.actor.roles:
+        return Refused("not_an_administrator", "Only an administrator of the brand adds accounts.")
+    before = desk.account if desk is not None else None
+    if before is not None and before.state != "adding":
+        return Refused(
+            "account_exists",
+            f"The id {command.account_id} is taken: choose a new one. The account that has it may "
+            "be deleted.",
+        )
+    if before is not None and before.pending is not None:
+        return Refused("edit_in_progress", "This account is being added: wait for the outcome.")
+    extension = known_extension(desk, command.extension)
+    if extension.state == "retired":
+        return Refused("extension_unknown", f"{extension.manifest.name} is not offered any more.")
+    desk = desk or Desk(account=None)
+    content = judge_content(
+        extension.manifest, command.scheme, command.settings, desk.unsealed[asked.id]
+    )
+    if not isinstance(content, Content):
+        return content
+    number = (before.last_number if before is not None else 0) + 1
+    first = Version(
+        number=number,
+        status="pending",
+        scheme=content.scheme,
+        settings=content.settings,
+        created_at=asked.at,
+        created_by=who(asked.actor),
+        content=content.fields,
+        try_since=asked.at,
+    )
+    account = Account(
+        id=command.account_id,
+        extension=command.extension,
+        name=command.name,
+        creator=asked.actor.subject,
+        retire=command.retire,
+        state="adding",
+        last_number=number,
+        scheme=content.scheme,
+        settings=content.settings,
+        versions=(first,),
+    )
+    return Later(
+        desk.on_record(
+            account,
+            at=asked.at,
+            by=who(asked.actor),
+            action="add",
+            result="begun",
+            version=number,
+        )
+    )

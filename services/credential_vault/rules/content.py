@@ -1,0 +1,74 @@
+"""What a command brings as a new version: opened, and judged against the manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from keyturn_contracts.catalog import ExtensionPublished, Manifest
+
+from services.credential_vault.rules.account import Desk, Unsealed
+from services.credential_vault.rules.fields import (
+    FieldsProblem,
+    check_fields,
+    complete_settings,
+    find_scheme,
+)
+from shared.decisions import NotYetKnown, Refused
+from shared.security.secret_fields import SecretFields
+
+_SEALED: Mapping[Literal["sealed_invalid", "transport_key_expired"], str] = {
+    "sealed_invalid": (
+        "The sealed credentials do not open for this command: seal them for exactly this brand, "
+        "account and command id."
+    ),
+    "transport_key_expired": (
+        "The credentials were sealed to a key that is not accepted any more: seal them again, to "
+        "the newest key of /v1/transport-keys."
+    ),
+}
+
+ContentReason = Literal[
+    "sealed_invalid",
+    "transport_key_expired",
+    "fields_invalid",
+    "settings_invalid",
+    "scheme_unknown",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """Settings and fields that fit their scheme."""
+
+    scheme: str
+    settings: Mapping[str, str]
+    fields: SecretFields
+
+
+def known_extension(desk: Desk | None, slug: str) -> ExtensionPublished:
+    """Return what the catalog said of it, or wait for it to say something."""
+    found = desk.extensions.get(slug) if desk is not None else None
+    if found is None:
+        raise NotYetKnown(Refused("extension_unknown", f"There is no extension {slug}."))
+    return found
+
+
+def judge_content(
+    manifest: Manifest, scheme_id: str, settings: Mapping[str, str], unsealed: Unsealed
+) -> Content | Refused[Desk, ContentReason]:
+    """Return what a new version is made of, or why it cannot be; no value is ever quoted."""
+    scheme = find_scheme(manifest, scheme_id)
+    if scheme is None:
+        known = ", ".join(sorted(one.id for one in manifest.schemes))
+        return Refused("scheme_unknown", f"{manifest.name} has none but these schemes: {known}.")
+    if not isinstance(unsealed, SecretFields):
+        return Refused(unsealed, _SEALED[unsealed])
+    try:
+        complete = complete_settings(manifest, settings)
+    except FieldsProblem as problem:
+        return Refused("settings_invalid", str(problem))
+    try:
+        check_fields(scheme, unsealed)
+    except FieldsProblem as problem:
+        return Refused("fields_invalid", str(problem))
+    return Content(scheme=scheme.id, settings=complete, fields=unsealed)

@@ -1,0 +1,49 @@
+"""Whether settings and credential fields are what a manifest asks for. Values are never quoted."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
+
+from shared.security.secret_fields import SecretFields
+
+
+class FieldsProblem(ValueError):  # noqa: N818  it is an answer, not a fault
+    """What is wrong with settings or fields, for people: names alone."""
+
+
+def find_scheme(manifest: Manifest, scheme_id: str) -> Scheme | None:
+    return next((one for one in manifest.schemes if one.id == scheme_id), None)
+
+
+def complete_settings(manifest: Manifest, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings with the manifest's defaults, or raise `FieldsProblem`."""
+    defaults = {one.name: one.default for one in manifest.settings if one.default is not None}
+    settings = {**defaults, **given}
+    _check("setting", manifest.settings, settings)
+    return settings
+
+
+def check_fields(scheme: Scheme, fields: SecretFields) -> None:
+    """Raise `FieldsProblem` unless these are the fields that the scheme asks for."""
+    clear = {name: value.get_secret_value() for name, value in fields.items()}
+    _check("credential field", scheme.fields, clear)
+
+
+def _check(what: str, specs: Iterable[FieldSpec], values: Mapping[str, str]) -> None:
+    known = {one.name: one for one in specs}
+    # An unknown name comes from the sender, who may have put a secret where a name belongs.
+    if values.keys() - known.keys():
+        raise FieldsProblem(f"A {what} was given that is none of: {', '.join(sorted(known))}.")
+    missing = [one.name for one in known.values() if one.required and not values.get(one.name)]
+    if missing:
+        raise FieldsProblem(f"The {what}s {', '.join(sorted(missing))} are needed.")
+    wrong = [name for name, value in values.items() if not _matches(known[name], value)]
+    if wrong:
+        raise FieldsProblem(f"The {what}s {', '.join(sorted(wrong))} do not look as they should.")
+
+
+def _matches(spec: FieldSpec, value: str) -> bool:
+    if not value and not spec.required:
+        return True
+    return spec.pattern is None or re.fullmatch(spec.pattern, value) is not None

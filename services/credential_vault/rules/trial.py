@@ -1,0 +1,34 @@
+"""What a provider said of one version, and how long somebody may wait for it to answer."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+Verdict = Literal[
+    "accepted",
+    "credentials_refused",
+    "settings_invalid",
+    "address_refused",
+    "provider_unreachable",
+]
+
+PATIENCE = timedelta(seconds=30)
+"""How long after it was asked for a provider that does not answer is tried again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """One version, tried at its provider by whoever held `claim`."""
+
+    number: int
+    claim: str
+    at: datetime
+    """When the answer came."""
+    verdict: Verdict
+    said: str = ""
+    """A sentence for people: what the provider answered, shortened, without what was sent."""
+
+
+def is_worth_another(asked_at: datetime, trial: Trial) -> bool:
+    """Tell whether a provider that did not answer is tried again instead of concluding."""
+    return trial.verdict == "provider_unreachable" and trial.at - asked_at < PATIENCE

@@ -1,0 +1,92 @@
+"""Trying the current credentials again, for everyone who asks meanwhile."""
+
+from dataclasses import replace
+
+from keyturn_contracts.credential_vault import (
+    AccountVerified,
+    VerifyAccount,
+    VerifyAccountReason,
+)
+
+from services.credential_vault.rules.account import Desk, event_about
+from services.credential_vault.rules.audit import VAULT
+from services.credential_vault.rules.ownership import owned, who
+from services.credential_vault.rules.trial import Trial
+from shared.decisions import Applied, Decision, Later, Refused
+from shared.messaging.envelope import Asked
+
+
+def decide_verification(
+    desk: Desk | None, asked: Asked[VerifyAccount]
+) -> Decision[Desk, VerifyAccountReason]:
+    """Let an owner have the account tried. Who asks while it is being tried hears the same."""
+    found = owned(desk, asked.command.account_id, asked.actor)
+    if isinstance(found, Refused):
+        return found
+    desk, account = found
+    current = account.current
+    if current is None:
+        raise LookupError("An account that was added has no current version.")
+    tried = account.with_version(replace(current, try_since=current.try_since or asked.at))
+    return Later(
+        desk.on_record(
+            tried,
+            at=asked.at,
+            by=who(asked.actor),
+            action="verify",
+            result="begun",
+            version=current.number,
+        )
+    )
+
+
+def conclude_verification(desk: Desk | None, trial: Trial) -> Decision[Desk, VerifyAccountReason]:
+    """Judge what the provider said of the version, about the account as it is by now.
+
+    What it said of a version that was replaced meanwhile says nothing: the new one is tried.
+    """
+    if desk is None or desk.account is None:
+        raise LookupError("A version was tried whose account is not there.")
+    account = desk.account
+    tried = account.find(trial.number)
+    if tried is None or tried.try_since is None or tried.claim != trial.claim:
+        return Later(desk)
+    account = account.with_version(replace(tried, try_since=None))
+    if account.state == "deleted":
+        return Refused(
+            "account_deleted",
+            "The account was deleted while it was being tried.",
+            replace(desk, account=account),
+        )
+    if trial.verdict == "provider_unreachable":
+        return Refused(
+            "provider_unreachable",
+            trial.said,
+            desk.on_record(
+                account,
+                at=trial.at,
+                by=VAULT,
+                action="verify",
+                result="refused",
+                version=trial.number,
+                reason=trial.verdict,
+            ),
+        )
+    is_accepted = trial.verdict == "accepted"
+    verified = replace(
+        account,
+        state="connected" if is_accepted else "needs_attention",
+        reason=None if is_accepted else trial.said,
+    )
+    return Applied(
+        desk.on_record(
+            verified,
+            at=trial.at,
+            by=VAULT,
+            action="verify",
+            result="done",
+            version=trial.number,
+            reason=None if is_accepted else trial.verdict,
+        ),
+        (event_about(AccountVerified, verified),),
+    )
