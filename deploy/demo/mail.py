@@ -21,9 +21,7 @@ import typer
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.demo.lifeline import until_ended
-
-WORKFLOW = "X-Keyturn-Workflow"
-"""The header by which a message says which workflow sent it."""
+from deploy.demo.tally import WORKFLOW
 
 Note = Callable[..., None]
 

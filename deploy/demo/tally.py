@@ -7,6 +7,8 @@ from typing import Any
 
 ENGINE = ".engine.demo"
 """How the engine's clients name themselves to the mail server: `<workflow>.engine.demo`."""
+WORKFLOW = "X-Keyturn-Workflow"
+"""The header by which a message says which workflow sent it."""
 
 
 @dataclass(slots=True)

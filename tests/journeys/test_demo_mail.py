@@ -11,8 +11,8 @@ from typing import Any
 import aiosmtplib
 import pytest
 
-from deploy.demo.mail import WORKFLOW
 from deploy.demo.mail_operator import USER, MailOperator
+from deploy.demo.tally import WORKFLOW
 
 OLD, NEW = "old-Passw0rd", "new-Passw0rd"
 
