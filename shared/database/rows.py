@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, bindparam, column, func, select, tuple_
+from sqlalchemy import ARRAY, ColumnClause, ColumnElement, bindparam, column, func, select, tuple_
 from sqlalchemy.dialects.postgresql import Insert, insert
 from sqlalchemy.orm import DeclarativeBase, QueryableAttribute
 
-Column = QueryableAttribute[Any]
+Column = QueryableAttribute[Any] | ColumnClause[Any]
+"""A column of a table, or one of this name and type that is given along: `column("until", …)`."""
 
 _ORDINALITY = "given_ordinality"
 

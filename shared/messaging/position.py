@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.rows import Rows
@@ -35,26 +35,30 @@ _ASSIGN = _INSERT.on_conflict_do_update(
     PositionRow.topic, PositionRow.partition, PositionRow.owner_epoch, PositionRow.next_offset
 )
 
-_OURS = Rows(
-    PositionRow.topic, PositionRow.partition, PositionRow.owner_epoch, PositionRow.next_offset
+_MOVES = Rows(
+    PositionRow.topic,
+    PositionRow.partition,
+    PositionRow.owner_epoch,
+    PositionRow.next_offset,
+    column("moved_to", BigInteger()),
 )
-# In the order of the primary key: an UPDATE by itself would lock in the order of its plan.
-_LOCK = (
-    select(PositionRow.topic, PositionRow.partition)
+# Locked in the order of the primary key: an UPDATE alone would lock in the order of its plan.
+_LOCKED = (
+    select(PositionRow.topic, PositionRow.partition, _MOVES.c.moved_to)
     .where(
-        PositionRow.topic == _OURS.c.topic,
-        PositionRow.partition == _OURS.c.partition,
-        PositionRow.owner_epoch == _OURS.c.owner_epoch,
-        PositionRow.next_offset == _OURS.c.next_offset,
+        PositionRow.topic == _MOVES.c.topic,
+        PositionRow.partition == _MOVES.c.partition,
+        PositionRow.owner_epoch == _MOVES.c.owner_epoch,
+        PositionRow.next_offset == _MOVES.c.next_offset,
     )
     .order_by(PositionRow.topic, PositionRow.partition)
     .with_for_update(key_share=True, of=PositionRow)
+    .cte("locked")
 )
-_MOVED = Rows(PositionRow.topic, PositionRow.partition, PositionRow.next_offset)
 _MOVE = (
     update(PositionRow)
-    .where(PositionRow.topic == _MOVED.c.topic, PositionRow.partition == _MOVED.c.partition)
-    .values(next_offset=_MOVED.c.next_offset)
+    .where(PositionRow.topic == _LOCKED.c.topic, PositionRow.partition == _LOCKED.c.partition)
+    .values(next_offset=_LOCKED.c.moved_to)
 )
 
 
@@ -127,12 +131,14 @@ async def lock(
     if not all(partition in owned for partition in wanted):
         raise Fenced
     rows = [
-        (*partition, owned[partition].epoch, owned[partition].next_offset) for partition in wanted
-    ]
-    locked = (await connection.execute(_LOCK, _OURS.of(rows))).all()
-    if len(locked) < len(wanted):
-        raise Fenced
-    if moves:
-        await connection.execute(
-            _MOVE, _MOVED.of((*partition, offset) for partition, offset in sorted(moves.items()))
+        (
+            *partition,
+            owned[partition].epoch,
+            owned[partition].next_offset,
+            moves.get(partition, owned[partition].next_offset),
         )
+        for partition in wanted
+    ]
+    moved = await connection.execute(_MOVE, _MOVES.of(rows))
+    if moved.rowcount < len(wanted):
+        raise Fenced
