@@ -1,0 +1,1 @@
+"""What the workflow service allows. Pure: no clock, no database, no broker."""

@@ -1,0 +1,26 @@
+"""Who may use which account: the one place that the access service's answers will replace."""
+
+from keyturn_contracts.workflow import NotAllowed
+
+from services.workflow.rules.account import Account
+
+
+def may_use(account: Account | None, member: str) -> NotAllowed | None:
+    """Return why a workflow of this member may not use the account, or None where it may.
+
+    An account's creator is its one owner and the one member who may use it. None stands for an
+    account whose news has not come, or that does not exist: nobody can tell them apart.
+    """
+    if account is None:
+        return "account_unknown"
+    if account.is_deleted:
+        return "account_deleted"
+    return None if account.creator == member else "no_access"
+
+
+WHY: dict[NotAllowed, str] = {
+    "account_unknown": "There is no such account in the brand, or its news has not come yet.",
+    "account_deleted": "The account was deleted.",
+    "no_access": "The workflow's owner may not use this account.",
+}
+"""Each reason as a sentence for people."""

@@ -1,0 +1,26 @@
+"""A copy of what the vault announced of an account, as far as it matters here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from keyturn_contracts.credential_vault import AccountState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """Fed by news alone: no rule here changes it."""
+
+    id: str
+    extension: str
+    creator: str
+    state: AccountState
+    version: int
+    epoch: int
+    """Of the vault's event: after a restore it is higher, and older completions count no more."""
+    holders: Mapping[str, datetime | None] = field(default_factory=dict[str, datetime | None])
+    """Every engine that fetched a version which is not retired, and the end of its last lease."""
+
+    @property
+    def is_deleted(self) -> bool:
+        return self.state == "deleted"
