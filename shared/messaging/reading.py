@@ -56,6 +56,8 @@ _TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _ID = re.compile(r"[!-~]{1,128}")
 _LONGEST_SUBJECT = 500
 _READ_AT_ONCE = 20
+_LATEST_MS = 2**47
+"""In the year 6429: what lies beyond would be no time for `datetime`."""
 
 EngineKeysOf = Callable[[Sequence[tuple[str, str]]], Awaitable[KeysByIssuer]]
 """Look up the keys of engines, given as (brand, engine id)."""
@@ -274,7 +276,7 @@ class Reading:
 
 def _check_envelope(record: RawRecord, envelope: Envelope) -> str:
     """Return the record's key, or raise: what comes after can rely on each part of it."""
-    if record.timestamp_type != LOG_APPEND_TIME:
+    if record.timestamp_type != LOG_APPEND_TIME or not 0 <= record.timestamp_ms < _LATEST_MS:
         raise UnreadableEnvelopeError("timestamp_not_append_time")
     if record.value is None:
         raise UnreadableEnvelopeError("value_missing")
