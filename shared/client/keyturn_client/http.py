@@ -1,0 +1,137 @@
+"""Requests to the services, each with a fresh token; their errors as sentences."""
+
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import httpx
+from keyturn_contracts.message import Part
+from pydantic import ValidationError
+
+from keyturn_client.commands import Signer
+from keyturn_client.problems import (
+    KeyturnError,
+    NotAllowedError,
+    NotFoundError,
+    RejectedError,
+    UnreachableError,
+)
+from keyturn_client.settings import Services
+
+Parameters = Mapping[str, str | int | bool]
+
+_SECONDS = 15.0
+_NOT_AUTHENTICATED = 401
+_NOT_ALLOWED = 403
+_NOT_FOUND = 404
+_TOO_MANY = 429
+_FAULT = 500
+_GOOD = range(200, 300)
+
+
+class Http:
+    """The services' queries, as one signer sees them."""
+
+    def __init__(self, services: Services, signer: Signer) -> None:
+        self._bases = {
+            "credential-vault": services.credential_vault,
+            "workflow": services.workflow,
+            "catalog": services.catalog,
+        }
+        self._signer = signer
+        # A proxy of the environment would see credentials pass, sealed or not.
+        self._client = httpx.AsyncClient(
+            verify=ssl.create_default_context(cafile=services.ca_file), trust_env=False
+        )
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def get(
+        self, service: str, path: str, parameters: Parameters | None = None, *, more: float = 0
+    ) -> Any:
+        """Return the JSON of an answer; `more` seconds are added to the time it may take."""
+        answer = await self._ask("GET", service, path, parameters=parameters, more=more)
+        return _json(answer)
+
+    async def get_bytes(self, service: str, path: str) -> bytes:
+        """Return an answer as it is, byte by byte."""
+        return (await self._ask("GET", service, path)).content
+
+    async def post(self, service: str, path: str, body: Part) -> Any:
+        return _json(await self._ask("POST", service, path, body=body.to_json()))
+
+    async def pages(
+        self, service: str, path: str, parameters: Parameters | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Yield the items of all pages of a list."""
+        asked = dict(parameters or {})
+        while True:
+            page = await self.get(service, path, asked)
+            for item in page["items"]:
+                yield item
+            if not page.get("next"):
+                return
+            asked["after"] = page["next"]
+
+    async def _ask(
+        self,
+        method: str,
+        service: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        body: bytes | None = None,
+        more: float = 0,
+    ) -> httpx.Response:
+        base = self._bases.get(service)
+        if base is None:
+            raise RejectedError(f"No address of {service} is known: name it in the settings.")
+        headers = {"Authorization": f"Bearer {self._signer.token(service)}"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            answer = await self._client.request(
+                method,
+                base.rstrip("/") + path,
+                params=dict(parameters or {}),
+                content=body,
+                headers=headers,
+                timeout=_SECONDS + more,
+            )
+        except httpx.TransportError as error:
+            raise UnreachableError(
+                f"The service {service} does not answer at {base} ({type(error).__name__})."
+            ) from error
+        if answer.status_code not in _GOOD:
+            raise _problem(service, answer)
+        return answer
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        raise UnreachableError(
+            f"{answer.url.host} answered with something else than JSON."
+        ) from None
+
+
+class _ErrorBody(Part):
+    message: str
+
+
+def _problem(service: str, answer: httpx.Response) -> KeyturnError:
+    try:
+        said = _ErrorBody.model_validate_json(answer.content).message
+    except ValidationError:
+        said = f"It answered {answer.status_code}."
+    sentence = f"{service}: {said}"
+    status = answer.status_code
+    if status in {_NOT_AUTHENTICATED, _NOT_ALLOWED}:
+        return NotAllowedError(sentence)
+    if status == _NOT_FOUND:
+        return NotFoundError(sentence)
+    if status == _TOO_MANY or status >= _FAULT:
+        return UnreachableError(sentence)
+    return RejectedError(sentence)

@@ -1,0 +1,66 @@
+"""What the library is told: where things are, who it is, and which files hold its keys."""
+
+from pathlib import Path
+from typing import Literal
+
+from keyturn_contracts.actor import Role
+from keyturn_contracts.ids import Id
+from keyturn_contracts.topics import LOCAL_ISSUER
+from pydantic import BaseModel, ConfigDict
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Kafka(_Settings):
+    """How Kafka is reached. The password is read from its file each time it is needed."""
+
+    bootstrap: str
+    principal: str
+    """`backend`, or `engine` of an engine."""
+    password_file: Path
+    """Readable by its owner alone."""
+    security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"] = "SASL_PLAINTEXT"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    ca_file: Path | None = None
+
+
+class Services(_Settings):
+    """The addresses of the services, for example `http://127.0.0.1:21001`."""
+
+    credential_vault: str
+    workflow: str
+    catalog: str | None = None
+    ca_file: Path | None = None
+
+
+class BackendSettings(_Settings):
+    """A system that sends commands in the name of its people."""
+
+    kafka: Kafka
+    services: Services
+    brand: str
+    issuer: str = LOCAL_ISSUER
+    key_file: Path
+    """The issuer's private signing key, as a JWK."""
+    subject: str
+    """The person or system that acts: a member of the brand."""
+    roles: frozenset[Role] = frozenset({"administrator"})
+    kept: Path | None = None
+    """A folder for commands whose outcome has not come, so that a new process can send them again.
+    What is secret in them is sealed."""
+
+
+class EngineSettings(_Settings):
+    """A workflow engine."""
+
+    kafka: Kafka
+    services: Services
+    brand: str
+    engine_id: Id
+    key_file: Path
+    """The engine's two private keys, as `EngineKeys.save` writes them."""
+    state_file: Path
+    """The engine's own list, numbers and messages (SQLite). Never a credential. One process at a
+    time uses it."""
