@@ -59,6 +59,9 @@ class DataFolder:
     def issuers(self) -> Path:
         return self.root / "issuers"
 
+    def settings_of(self, service: str) -> Path:
+        return self.services / f"{service}.json"
+
     def keys_of(self, service: str) -> Path:
         return self.root / "keys" / service
 

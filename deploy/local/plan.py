@@ -14,6 +14,7 @@ from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.parts import Part, Say
 from deploy.local.passwords import Passwords
 from deploy.local.ports import keep_port
+from deploy.local.problems import NotFound
 from deploy.local.roles import ROLES, database_of, role_of
 from deploy.local.services import SERVICES
 from deploy.local.sockets import keep_socket_folder
@@ -27,7 +28,11 @@ from shared.settings import (
     Login,
     RedisSettings,
     ServiceSettings,
+    write_settings,
 )
+
+_KAFKA = "kafka"
+_CONTROLLER = "kafka controller"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,30 @@ def plan_stack(
 ) -> Plan:
     """Decide about ports, sockets and passwords, and remember it; the caller holds the lock."""
     state = State.read(data.state)
+    jars: tuple[Path, ...] = ()
+    if external.kafka is None:
+        jars = ensure_jars(say)
+        for name in (_KAFKA, _CONTROLLER):
+            keep_port(state, name, fresh=fresh_ports)
+    for service in SERVICES:
+        keep_port(state, service, fresh=fresh_ports)
+        make_private(data.keys_of(service))
+    keep_socket_folder(state, data)
+    state.write(data.state)
+    plan = _plan(data, state, external, jars)
+    for service in SERVICES:
+        write_settings(data.settings_of(service), plan.settings_of(service))
+    return plan
+
+
+def known_plan(data: DataFolder, *, external: External) -> Plan:
+    """Say where everything is according to the last start; its parts can be asked, not started."""
+    if not data.state.exists():
+        raise NotFound(f"Nothing was started in {data.root} yet: run `keyturn up` first.")
+    return _plan(data, State.read(data.state), external, ())
+
+
+def _plan(data: DataFolder, state: State, external: External, jars: tuple[Path, ...]) -> Plan:
     passwords = Passwords(data.passwords)
     parts: list[Part] = []
     kafka_admin = external.kafka
@@ -107,9 +136,9 @@ def plan_stack(
         kafka = kafka_part.Kafka(
             data=data,
             passwords=passwords,
-            port=keep_port(state, "kafka", fresh=fresh_ports),
-            controller_port=keep_port(state, "kafka controller", fresh=fresh_ports),
-            jars=ensure_jars(say),
+            port=state.port(_KAFKA),
+            controller_port=state.port(_CONTROLLER),
+            jars=jars,
             cache=cache_folder(),
         )
         parts.append(kafka)
@@ -119,31 +148,29 @@ def plan_stack(
             principal=kafka_part.ADMIN,
             password=SecretStr(passwords.of(kafka_part.NAME, kafka_part.ADMIN)),
         )
-    postgres_server = external.postgres
-    if postgres_server is None:
-        postgres = postgres_part.Postgres(data, passwords, keep_socket_folder(state, data))
+    sockets = state.sockets or data.root / "run"
+    server = external.postgres
+    if server is None:
+        postgres = postgres_part.Postgres(data, passwords, sockets)
         parts.append(postgres)
-        postgres_server = Server(
+        server = Server(
             host=str(postgres.socket_folder),
             port=postgres_part.PORT,
             user=postgres_part.ADMIN,
             password=passwords.of(postgres_part.NAME, postgres_part.ADMIN),
         )
-    redis = None
+    redis_socket = None
     if external.redis is None:
-        redis = redis_part.Redis(data, passwords, keep_socket_folder(state, data), SERVICES)
+        redis = redis_part.Redis(data, passwords, sockets, SERVICES)
         parts.append(redis)
-    http_ports = {name: keep_port(state, name, fresh=fresh_ports) for name in SERVICES}
-    for service in SERVICES:
-        make_private(data.keys_of(service))
-    state.write(data.state)
+        redis_socket = redis.socket
     return Plan(
         data=data,
         passwords=passwords,
         parts=tuple(parts),
         kafka_admin=kafka_admin,
-        postgres=postgres_server,
-        redis_socket=redis.socket if redis else None,
+        postgres=server,
+        redis_socket=redis_socket,
         external=external,
-        http_ports=http_ports,
+        http_ports={service: state.port(service) for service in SERVICES},
     )

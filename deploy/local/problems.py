@@ -9,6 +9,12 @@ class StackProblem(Exception):  # noqa: N818  its text is what a person reads
     exit_code: ClassVar[int] = 1
 
 
+class NotFound(StackProblem):
+    """There is no such thing."""
+
+    exit_code: ClassVar[int] = 3
+
+
 class Conflict(StackProblem):
     """Somebody else holds what is needed."""
 

@@ -15,6 +15,10 @@ class State(BaseModel):
     ports: dict[str, int] = Field(default_factory=dict[str, int])
     sockets: Path | None = None
 
+    def port(self, name: str) -> int:
+        """Return the port of that name, 0 when none was chosen yet."""
+        return self.ports.get(name, 0)
+
     @classmethod
     def read(cls, path: Path) -> Self:
         if not path.exists():
