@@ -1,0 +1,227 @@
+"""What every service's tests begin with: messages, a database with a twin brand, and deliveries."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from itertools import count
+from typing import TypeVar
+
+from keyturn_contracts.actor import Actor, Role, engine_issuer
+from keyturn_contracts.ids import new_id
+from keyturn_contracts.message import Command, Event
+from keyturn_contracts.topics import commands_topic
+from sqlalchemy import MetaData, Text, literal_column, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from shared.database.engines import create_engine
+from shared.database.migrate import MESSAGING, Migrations, migrate, migrations_of
+from shared.messaging.batch import Batch, Message, apply_batch
+from shared.messaging.envelope import Asked, CommandId, Evidence, News
+from shared.messaging.handlers import Handlers
+from shared.messaging.outbox import read_headers
+from shared.messaging.tables import Base as MessagingBase
+from shared.messaging.tables import OutboxRow
+from shared.settings import DatabaseSettings
+from tests.running_stack import RunningStack
+
+C = TypeVar("C", bound=Command)
+E = TypeVar("E", bound=Event)
+
+TWIN = "twin"
+"""The brand that has the same ids as the one that a test is about, and that no test may touch."""
+
+Fill = Callable[[AsyncConnection, str], Awaitable[None]]
+"""Put into a brand what a service's tests are about."""
+
+_seconds = count()
+
+
+def asked(
+    command: C,
+    *,
+    by: str = "ada",
+    brand: str = "acme",
+    issuer: str = "local",
+    roles: Iterable[Role] = ("member",),
+    engine: str | None = None,
+    epoch: int | None = None,
+    number: int | None = None,
+    command_id: str | None = None,
+    at: datetime | None = None,
+    wants_reply: bool = False,
+    trace_parent: str | None = None,
+) -> Asked[C]:
+    """Return a verified command. With `engine` it is that engine's own; each is a little later."""
+    moment = at or datetime.now(UTC).replace(microsecond=0) + timedelta(milliseconds=next(_seconds))
+    if engine is not None:
+        by = issuer = engine_issuer(brand, engine)
+        roles = ()
+    value = command.to_json()
+    content = (type(command).type_name().encode(), str(command.key(brand)).encode(), value)
+    return Asked(
+        command=command,
+        id=CommandId(brand, issuer, command_id or new_id(moment)),
+        actor=Actor(
+            issuer=issuer,
+            subject=by,
+            brand=brand,
+            roles=frozenset(roles),
+            expires_at=moment + timedelta(minutes=10),
+        ),
+        digest=sha256(b"\n".join(content)).digest(),
+        at=moment,
+        epoch=epoch,
+        number=number,
+        evidence=Evidence(
+            type=type(command).type_name(),
+            topic=commands_topic(command.service),
+            value=value,
+            actor="header.claims.signature",
+        ),
+        trace_parent=trace_parent,
+        wants_reply=wants_reply,
+    )
+
+
+def news(
+    event: E, sequence: int, *, brand: str = "acme", epoch: int = 1, at: datetime | None = None
+) -> News[E]:
+    return News(event, brand=brand, epoch=epoch, sequence=sequence, at=at or datetime.now(UTC))
+
+
+async def deliver(engine: AsyncEngine, handlers: Handlers, *messages: Message) -> Batch:
+    """Deliver as a broker does, and return what came of it.
+
+    First to a process that dies before its commit, then for real, then once more: then nothing is
+    announced, and every command is answered as before. What is held has left no trace.
+    """
+    async with engine.connect() as connection:
+        await apply_batch(connection, handlers, messages)
+    async with engine.begin() as connection:
+        batch = await apply_batch(connection, handlers, messages)
+    held = {id(one.turn.asked) for one in batch.held}
+    async with engine.begin() as connection:
+        repeated = await apply_batch(
+            connection, handlers, [one for one in messages if id(one) not in held]
+        )
+    assert repeated.announced == []
+    assert (repeated.later, repeated.held) == ([], [])
+    assert sorted(repeated.answers, key=str) == sorted(batch.answers, key=str)
+    return batch
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """A service's own database, migrated, with the twin's rows in it."""
+
+    settings: DatabaseSettings
+    writer: AsyncEngine
+    reader: AsyncEngine
+
+
+@asynccontextmanager
+async def service_database(
+    stack: RunningStack,
+    service: str,
+    metadata: MetaData,
+    fill: Fill,
+    *,
+    migrations: Sequence[Migrations] | None = None,
+) -> AsyncGenerator[Database]:
+    """Give a test a database of its own, and compare every row of the twin when it has ended.
+
+    `fill` puts into the twin what the tests put into other brands. Its tables come from the
+    service's migrations, or, while it has none, from `metadata`.
+    """
+    settings = stack.new_database(
+        service, template=await _template(stack, service, metadata, migrations)
+    )
+    writer = create_engine(settings, "writer")
+    reader = create_engine(settings, "reader")
+    try:
+        async with writer.begin() as connection:
+            await fill(connection, TWIN)
+        before = await rows_of_the_twin(writer, metadata)
+        assert before, "Nothing was put into the twin: its comparison would prove nothing."
+        yield Database(settings, writer, reader)
+        assert await rows_of_the_twin(writer, metadata) == before
+    finally:
+        await writer.dispose()
+        await reader.dispose()
+        stack.drop_database(settings)
+
+
+_templates: dict[tuple[int, str, int], str] = {}
+
+
+async def _template(
+    stack: RunningStack,
+    service: str,
+    metadata: MetaData,
+    migrations: Sequence[Migrations] | None,
+) -> str:
+    """Return the name of a migrated database to copy: made once, as copying is far quicker."""
+    key = (id(stack), service, id(metadata))
+    if key not in _templates:
+        settings = stack.new_database(service)
+        if migrations is None:
+            try:
+                migrations = [MESSAGING, migrations_of(service)]
+            except FileNotFoundError:
+                migrations = [MESSAGING]
+        await migrate(settings, migrations, metadata)
+        _templates[key] = settings.name
+    return _templates[key]
+
+
+async def rows_of_the_twin(engine: AsyncEngine, metadata: MetaData) -> list[str]:
+    """Return every row of the twin with who wrote and who locked it: equal means untouched."""
+    rows: list[str] = []
+    async with engine.connect() as connection:
+        for table in (*metadata.sorted_tables, *MessagingBase.metadata.sorted_tables):
+            if "brand_id" not in table.c:
+                continue
+            name = table.name
+            row = literal_column(f"concat_ws(' ', {name}.xmin, {name}.xmax, {name}::text)", Text())
+            query = select(row).select_from(table).where(table.c.brand_id == TWIN)
+            rows += [f"{name} {found}" for found in await connection.scalars(query)]
+    return sorted(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A message in the outbox, as the relay would send it."""
+
+    topic: str
+    key: str
+    headers: dict[str, str]
+    value: bytes
+
+    @property
+    def type(self) -> str:
+        """The class's name, without service and version."""
+        return self.headers["ce_type"].split(".")[2]
+
+    @property
+    def sequence(self) -> int:
+        return int(self.headers["ce_sequence"])
+
+
+async def published(engine: AsyncEngine) -> list[Published]:
+    """Return what the outbox holds, in its order, without what is the twin's."""
+    query = select(OutboxRow.topic, OutboxRow.key, OutboxRow.headers, OutboxRow.value)
+    async with engine.connect() as connection:
+        rows = (await connection.execute(query.order_by(OutboxRow.id))).all()
+    found = [
+        Published(topic, key, {name: text.decode() for name, text in read_headers(headers)}, value)
+        for topic, key, headers, value in rows
+    ]
+    return [one for one in found if one.headers["ce_brand"] != TWIN]
+
+
+async def clear_outbox(engine: AsyncEngine) -> None:
+    """Empty it, as the relay does once all is sent."""
+    async with engine.begin() as connection:
+        await connection.execute(text("DELETE FROM outbox"))
