@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from keyturn_contracts.message import CommandApplied, CommandRefused
 from keyturn_contracts.workflow import (
@@ -54,6 +54,20 @@ class Course:
         """Take an outcome; False where the epoch is another one after it."""
         async with self._turn:
             return await self._took(entry, outcome)
+
+    async def vouch(self, workflow_ids: Collection[str]) -> None:
+        """Say by name how these are; what they no longer have has no run left."""
+        await self._book.write(journal.name, workflow_ids)
+        await self.named(workflow_ids)
+
+    async def named(self, workflow_ids: Collection[str]) -> None:
+        """Confirm again where some of these had vanished: they have been named now."""
+        named = set(workflow_ids)
+        for account_id, left in list(self.vanished.items()):
+            still = [one for one in left if one.workflow_id not in named]
+            if len(still) < len(left):
+                self.vanished[account_id] = still
+                await self._keeper.listed([account_id], again=True)
 
     async def _begin(self, above: int) -> None:
         begun = await self._book.begin_epoch(above)

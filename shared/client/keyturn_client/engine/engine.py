@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Never, Self
+from typing import Never, Self, cast
 
 from keyturn_contracts.workflow import BindingName, SavedWorkflow
 
@@ -144,6 +144,7 @@ class Engine:
             if ended := [one for one in part if one not in running]:
                 changed = await self._parts.book.write(journal.delete, ended)
                 await self._list_changed(changed)
+                await self._parts.course.named(ended)
 
     async def sync(self, workflows: Iterable[SavedWorkflow]) -> None:
         """Make the list what is given: save those, and delete by name what is not among them."""
@@ -152,6 +153,14 @@ class Engine:
             named.extend(one.workflow_id for one in part)
             await self.save(part)
         await self.delete(await self._parts.book.read(lists.absent, named))
+
+    async def vouch(self, workflow_ids: Iterable[str]) -> None:
+        """Say that no run is left of what the service has on record and the list has not.
+
+        For workflows that `status` names as vanished; they are then saved or deleted by name.
+        """
+        for part in lists.ids_in_messages(workflow_ids):
+            await self._parts.course.vouch(part)
 
     # Runs.
 
@@ -246,8 +255,7 @@ class Engine:
 
 def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """Return the one thing that went wrong, where it was one."""
-    inner: list[BaseException] = list(group.exceptions)
-    while len(inner) == 1 and isinstance(inner[0], BaseExceptionGroup):
-        nested: BaseExceptionGroup[BaseException] = inner[0]
-        inner = list(nested.exceptions)
-    return inner[0] if len(inner) == 1 else group
+    leaves: list[BaseException] = [group]
+    while len(leaves) == 1 and isinstance(leaves[0], BaseExceptionGroup):
+        leaves = list(cast("BaseExceptionGroup[BaseException]", leaves[0]).exceptions)
+    return leaves[0] if len(leaves) == 1 else group

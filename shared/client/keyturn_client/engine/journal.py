@@ -96,7 +96,7 @@ def save(
 ) -> dict[str, int]:
     """Save workflows; return how many bindings each account has now that it touched."""
     change = lists.save(connection, workflows)
-    tell(connection, who, change.workflows)
+    tell(connection, who, change.workflows, removing=change.removing)
     return change.bindings
 
 
@@ -109,18 +109,32 @@ def delete(
     return change.bindings
 
 
-def tell(connection: sqlite3.Connection, who: Who, workflows: Iterable[SavedWorkflow]) -> None:
-    """Tell of workflows by name, as they are."""
+def tell(
+    connection: sqlite3.Connection,
+    who: Who,
+    workflows: Iterable[SavedWorkflow],
+    *,
+    removing: Collection[str] = (),
+) -> None:
+    """Tell of workflows by name, as they are; `removing`: those that lost a binding."""
     for part in lists.in_messages(workflows):
         command = SaveWorkflows(engine_id=who.engine_id, workflows=tuple(part))
         entry = append(connection, who, command)
-        _note(connection, entry, [one.workflow_id for one in part])
+        names = [one.workflow_id for one in part]
+        _note(connection, entry, names, removing=removing)
 
 
 def tell_deleted(connection: sqlite3.Connection, who: Who, workflow_ids: Iterable[str]) -> None:
     for part in lists.ids_in_messages(workflow_ids):
         command = DeleteWorkflows(engine_id=who.engine_id, workflow_ids=tuple(part))
-        _note(connection, append(connection, who, command), part)
+        _note(connection, append(connection, who, command), part, removing=set(part))
+
+
+def name(connection: sqlite3.Connection, who: Who, workflow_ids: Collection[str]) -> None:
+    """Say by name how these are, whatever the service has on record: as listed, or deleted."""
+    listed = lists.load(connection, workflow_ids)
+    tell(connection, who, listed.values(), removing=set(listed))
+    tell_deleted(connection, who, [one for one in workflow_ids if one not in listed])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +162,7 @@ def next_part(
         ),
     )
     if scope == lists.EVERYTHING:
-        # It names all of each workflow, so from here on it carries what an earlier save said.
+        # It names each workflow as it is, so from here on it carries what an earlier save added.
         _carry(connection, entry, [one.workflow_id for one in workflows])
     return Part(entry=entry, after=workflows[-1].workflow_id if workflows else after, last=last)
 
@@ -260,13 +274,15 @@ def accounts_told(connection: sqlite3.Connection, entry: Entry) -> set[str]:
 
 
 def resume(connection: sqlite3.Connection, who: Who, *, list_wanted: bool) -> None:
-    """Say once more what got lost with older epochs; saves only where no whole list follows."""
-    tell_deleted(connection, who, _lost(connection, listed=False))
-    if not list_wanted:
-        saved = _lost(connection, listed=True)
-        for first in range(0, len(saved), lists.PAGE):
-            page = saved[first : first + lists.PAGE]
-            tell(connection, who, lists.load(connection, page).values())
+    """Say once more what got lost with older epochs.
+
+    Where a whole list follows, that is what was removed: a list adds by name and removes nothing.
+    """
+    tell_deleted(connection, who, _lost(connection, listed=False, removals=list_wanted))
+    saved = _lost(connection, listed=True, removals=list_wanted)
+    for first in range(0, len(saved), lists.PAGE):
+        page = saved[first : first + lists.PAGE]
+        tell(connection, who, lists.load(connection, page).values())
 
 
 def is_unsettled(connection: sqlite3.Connection, workflow_ids: Iterable[str]) -> set[str]:
@@ -283,26 +299,36 @@ def is_settled(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is None
 
 
-def _lost(connection: sqlite3.Connection, *, listed: bool) -> list[str]:
+def _lost(connection: sqlite3.Connection, *, listed: bool, removals: bool) -> list[str]:
+    """Return what older epochs left unsettled; `removals`: nothing else."""
     rows = connection.execute(
         "SELECT workflow_id FROM unsettled WHERE epoch < (SELECT epoch FROM engine) "
-        "AND ? = (workflow_id IN (SELECT workflow_id FROM workflows)) ORDER BY workflow_id",
-        (listed,),
+        "AND ? = (workflow_id IN (SELECT workflow_id FROM workflows)) AND removes >= ? "
+        "ORDER BY workflow_id",
+        (listed, removals),
     )
     return [id_ for (id_,) in rows]
 
 
-def _note(connection: sqlite3.Connection, entry: Entry, workflow_ids: Iterable[str]) -> None:
+def _note(
+    connection: sqlite3.Connection,
+    entry: Entry,
+    workflow_ids: Iterable[str],
+    *,
+    removing: Collection[str],
+) -> None:
+    """Note which command carries the newest of these; what was removed before stays removed."""
     connection.executemany(
-        "INSERT INTO unsettled VALUES (?, ?, ?) ON CONFLICT (workflow_id) "
-        "DO UPDATE SET epoch = excluded.epoch, number = excluded.number",
-        [(id_, entry.epoch, entry.number) for id_ in workflow_ids],
+        "INSERT INTO unsettled VALUES (?, ?, ?, ?) ON CONFLICT (workflow_id) "
+        "DO UPDATE SET epoch = excluded.epoch, number = excluded.number, "
+        "removes = max(removes, excluded.removes)",
+        [(id_, entry.epoch, entry.number, id_ in removing) for id_ in workflow_ids],
     )
 
 
 def _carry(connection: sqlite3.Connection, entry: Entry, workflow_ids: Iterable[str]) -> None:
     connection.execute(
         "UPDATE unsettled SET epoch = ?, number = ? "
-        "WHERE workflow_id IN (SELECT value FROM json_each(?))",
+        "WHERE NOT removes AND workflow_id IN (SELECT value FROM json_each(?))",
         (entry.epoch, entry.number, json.dumps(list(workflow_ids))),
     )

@@ -41,6 +41,8 @@ class Change:
 
     workflows: list[SavedWorkflow] = field(default_factory=list[SavedWorkflow])
     """Those that are not as they were."""
+    removing: set[str] = field(default_factory=set[str])
+    """Those of them that lost a binding."""
     bindings: dict[str, int] = field(default_factory=dict[str, int])
     """Of each account that it touched: how many bindings there are now."""
 
@@ -95,19 +97,24 @@ def save(connection: sqlite3.Connection, workflows: Collection[SavedWorkflow]) -
     newest = {one.workflow_id: one for one in workflows}
     before = load(connection, newest)
     changed = [one for one in newest.values() if _same(before.get(one.workflow_id)) != _same(one)]
-    ids = [one.workflow_id for one in changed]
-    removed = [
-        (id_, *binding) for id_ in ids if id_ in before for binding in _bindings(before[id_])
-    ]
-    added = [(one.workflow_id, *binding) for one in changed for binding in _bindings(one)]
-    _remove(connection, "bindings", ids)
+    removed: list[tuple[str, str, str]] = []
+    added: list[tuple[str, str, str]] = []
+    for one in changed:
+        id_, is_now = one.workflow_id, _bindings(one)
+        was = _bindings(before[id_]) if id_ in before else set[Binding]()
+        removed += [(id_, *binding) for binding in was - is_now]
+        added += [(id_, *binding) for binding in is_now - was]
+    connection.executemany(
+        "DELETE FROM bindings WHERE workflow_id = ? AND task_id = ? AND account_id = ?", removed
+    )
     connection.executemany("INSERT INTO bindings VALUES (?, ?, ?)", added)
     connection.executemany(
         "INSERT INTO workflows VALUES (?, ?, ?) ON CONFLICT (workflow_id) "
         "DO UPDATE SET name = excluded.name, owner = excluded.owner",
         [(one.workflow_id, one.name, one.owner) for one in changed],
     )
-    return Change(changed, _count(connection, added=added, removed=removed))
+    counts = _count(connection, added=added, removed=removed)
+    return Change(changed, {id_ for id_, *_ in removed}, counts)
 
 
 def delete(connection: sqlite3.Connection, workflow_ids: Collection[str]) -> Change:
@@ -116,7 +123,8 @@ def delete(connection: sqlite3.Connection, workflow_ids: Collection[str]) -> Cha
     removed = [(id_, *binding) for id_, one in before.items() for binding in _bindings(one)]
     _remove(connection, "bindings", list(before))
     _remove(connection, "workflows", list(before))
-    return Change(list(before.values()), _count(connection, added=[], removed=removed))
+    counts = _count(connection, added=[], removed=removed)
+    return Change(list(before.values()), set(before), counts)
 
 
 def load(

@@ -46,7 +46,8 @@ CREATE TABLE holdings (
 CREATE TABLE unsettled (
     workflow_id TEXT PRIMARY KEY,
     epoch       INTEGER NOT NULL,
-    number      INTEGER NOT NULL
+    number      INTEGER NOT NULL,
+    removes     INTEGER NOT NULL  -- a task or all of it: no whole list says that by name
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX unsettled_by_command ON unsettled (epoch, number);
 -- What has no outcome yet, of the current epoch alone.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.workflow import BindingName, ListCompared
 
-from keyturn_client.engine import journal, lists
+from keyturn_client.engine import journal
 from keyturn_client.engine.book import Book
 from keyturn_client.engine.journal import Part, Who
 
@@ -95,23 +95,21 @@ def _next_part(
 async def settle_vanished(
     book: Book, compared: ListCompared, is_running: Callable[[str], bool], ask: Vanished | None
 ) -> list[BindingName]:
-    """Save by name what the engine still has, and delete by name what it knows to have no run left.
+    """Name what the engine can vouch for: what it had removed itself, or says to have no run left.
 
-    Returns what nobody can vouch for: it may still be running somewhere with an old credential.
+    Returns the rest: it may still be running somewhere with an old credential.
     """
-    names = {one.workflow_id for one in compared.vanished}
-    known = await book.write(_save_known, names)
-    unknown = [one for one in compared.vanished if one.workflow_id not in known]
+    unknown = await book.read(_unknown, compared.vanished)
     if not unknown or ask is None:
         return unknown
-    may_go = {one for one in await ask(unknown) if one in names - known and not is_running(one)}
-    if may_go:
-        await book.write(journal.delete, sorted(may_go))
-    return [one for one in unknown if one.workflow_id not in may_go]
+    names = {one.workflow_id for one in unknown}
+    vouched = {one for one in await ask(unknown) if one in names and not is_running(one)}
+    await book.write(journal.name, sorted(vouched))
+    return [one for one in unknown if one.workflow_id not in vouched]
 
 
-def _save_known(connection: sqlite3.Connection, who: Who, names: set[str]) -> set[str]:
-    """Tell again of those that are in the list; return them, and those on their way already."""
-    listed = lists.load(connection, sorted(names))
-    journal.tell(connection, who, listed.values())
-    return {*listed, *journal.is_unsettled(connection, names)}
+def _unknown(connection: sqlite3.Connection, vanished: Iterable[BindingName]) -> list[BindingName]:
+    """Leave out those that a message on its way saves or deletes by name."""
+    found = list(vanished)
+    on_its_way = journal.is_unsettled(connection, {one.workflow_id for one in found})
+    return [one for one in found if one.workflow_id not in on_its_way]
