@@ -104,7 +104,7 @@ class Proof(Part):
     opened_at: datetime
     completed_at: datetime
     holders: tuple[Id, ...]
-    """Every engine that fetched a version which is not retired yet, as the vault named them last."""
+    """Every engine that fetched a version which is not retired yet, as the vault last said."""
     legs: tuple[ProvenLeg, ...]
     excused: tuple[Excuse, ...]
     registrations: tuple[Registration, ...]
@@ -209,17 +209,24 @@ def _problems_of(proof: Proof) -> Iterator[str]:
         yield f"Engine {engine_id} holds credentials of the account and is not accounted for."
     registrations = {one.engine_id: one.command for one in proof.registrations}
     for leg in proof.legs:
-        if leg.engine_kind == "leasing":
-            yield from _problems_of_leasing(proof, leg)
-            continue
-        registered = _registered(proof, leg.engine_id, registrations.get(leg.engine_id))
-        if isinstance(registered, str):
-            yield registered
-        else:
-            yield from _problems_of_confirming(proof, leg, registered)
+        yield from _problems_of_leg(proof, leg, registrations.get(leg.engine_id))
     for excuse in proof.excused:
         if not _is_excused(proof, excuse):
             yield f"Nothing in the bundle excuses engine {excuse.engine_id}."
+
+
+def _problems_of_leg(
+    proof: Proof, leg: ProvenLeg, registration: SignedCommand | None
+) -> Iterator[str]:
+    registered = _registered(proof, leg.engine_id, registration)
+    if isinstance(registered, str):
+        yield registered
+    elif registered.engine_kind != leg.engine_kind:
+        yield f"Engine {leg.engine_id} was not registered as {leg.engine_kind}."
+    elif leg.engine_kind == "leasing":
+        yield from _problems_of_leasing(proof, leg)
+    else:
+        yield from _problems_of_confirming(proof, leg, registered.sig)
 
 
 def _problems_of_leasing(proof: Proof, leg: ProvenLeg) -> Iterator[str]:
@@ -227,8 +234,10 @@ def _problems_of_leasing(proof: Proof, leg: ProvenLeg) -> Iterator[str]:
         yield f"The lease of engine {leg.engine_id} had not ended when the rollout completed."
 
 
-def _registered(proof: Proof, engine_id: str, command: SignedCommand | None) -> PublicJwk | str:
-    """Return an engine's signing key, or what is wrong with its registration."""
+def _registered(
+    proof: Proof, engine_id: str, command: SignedCommand | None
+) -> RegisterEngine | str:
+    """Return how an engine was registered, or what is wrong with that."""
     if command is None:
         return f"The registration of engine {engine_id} is missing."
     registered = read_value(command, RegisterEngine)
@@ -242,7 +251,7 @@ def _registered(proof: Proof, engine_id: str, command: SignedCommand | None) -> 
         enc=registered.enc,
     ):
         return f"Engine {engine_id} was registered without a proof of possession of its keys."
-    return registered.sig
+    return registered
 
 
 def _problems_of_confirming(proof: Proof, leg: ProvenLeg, sig: PublicJwk) -> Iterator[str]:
@@ -299,13 +308,15 @@ def _confirmed(
 def _problem_of_signature(
     proof: Proof, engine_id: str, command: SignedCommand, sig: PublicJwk
 ) -> str | None:
+    if command.topic != commands_topic(ConfirmRotation.service):
+        return "was sent to another topic."
     try:
         key = sig.to_key()
         actor = verify_command(
             command.actor,
             {key.thumbprint(): key},
             brand=proof.brand,
-            topic=commands_topic("workflow"),
+            topic=command.topic,
             command_id=command.id,
             message_type=command.type,
             message_subject=f"engines/{engine_id}",
