@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, cast
 
 from keyturn_contracts.message import Key
-from sqlalchemy import case, func, select, tuple_, update
+from sqlalchemy import BigInteger, Text, Tuple, case, func, literal, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging.envelope import CommandId
@@ -31,7 +31,7 @@ _SHOWN = select(
     HeldRow.is_dropped,
     func.coalesce(func.octet_length(HeldRow.record_value), 0),
 )
-_PLACE = tuple_(HeldRow.topic, HeldRow.partition, HeldRow.offset)
+_place = tuple_(HeldRow.topic, HeldRow.partition, HeldRow.offset)
 _COUNTS = select(HeldRow.state, func.count()).group_by(HeldRow.state)
 _IS_FIRST = HeldRow.state != "queued"
 
@@ -65,7 +65,7 @@ async def list_held(
     """Return held commands in the order of their places, from after this one."""
     query = _SHOWN.order_by(HeldRow.topic, HeldRow.partition, HeldRow.offset).limit(limit)
     if after is not None:
-        query = query.where(_PLACE > tuple_(*after))
+        query = query.where(_place > _literal(after))
     if state is not None:
         query = query.where(HeldRow.state == state)
     return [_shown(row) for row in await connection.execute(query)]
@@ -73,7 +73,7 @@ async def list_held(
 
 async def find_held_command(connection: AsyncConnection, place: Place) -> HeldCommand | None:
     """Return what is held there, or None."""
-    row = (await connection.execute(_SHOWN.where(_PLACE == tuple_(*place)))).one_or_none()
+    row = (await connection.execute(_SHOWN.where(_place == _literal(place)))).one_or_none()
     return None if row is None else _shown(row)
 
 
@@ -91,7 +91,7 @@ async def retry_held(connection: AsyncConnection, place: Place, now: datetime) -
     """
     retried = (
         update(HeldRow)
-        .where(_PLACE == tuple_(*place), _IS_FIRST)
+        .where(_place == _literal(place), _IS_FIRST)
         .values(state="retried", due=now, attempts=0, cause="by_hand")
     )
     return (await connection.execute(retried)).rowcount > 0
@@ -105,7 +105,7 @@ async def drop_held(connection: AsyncConnection, place: Place, now: datetime) ->
     """
     dropped = (
         update(HeldRow)
-        .where(_PLACE == tuple_(*place))
+        .where(_place == _literal(place))
         .values(
             is_dropped=True,
             state=case((_IS_FIRST, "retried"), else_="queued"),
@@ -115,6 +115,11 @@ async def drop_held(connection: AsyncConnection, place: Place, now: datetime) ->
         )
     )
     return (await connection.execute(dropped)).rowcount > 0
+
+
+def _literal(place: Place) -> Tuple:
+    topic = literal(place.topic, Text())
+    return tuple_(topic, *(literal(one, BigInteger()) for one in place[1:]))
 
 
 def _shown(row: Sequence[Any]) -> HeldCommand:
