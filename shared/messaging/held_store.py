@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.rows import Rows
@@ -159,7 +160,7 @@ _RELEASE = delete(HeldRow).where(*(one == _PLACES.c[one.key] for one in _PLACE))
 _FIRST = (
     select(*_PLACE, HeldRow.state)
     .where(_ABOUT)
-    .distinct(*_KEY)
+    .ext(distinct_on(*_KEY))
     .order_by(*_KEY, HeldRow.offset)
     .subquery("first")
 )
