@@ -55,6 +55,8 @@ def _arguments(database: DatabaseSettings, role: DatabaseRole, *, name: str) -> 
         "password": login.password.get_secret_value(),
         "ssl": _tls(database),
         "timeout": 10,
+        # A connection that nobody answers on any more must not be waited for without end.
+        "command_timeout": TRANSACTION_SECONDS + 10,
         "server_settings": {
             "application_name": f"keyturn {name}",
             # Plans are short and many: compiling them costs more than it gains.

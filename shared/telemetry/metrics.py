@@ -10,7 +10,7 @@ MESSAGES = Counter(
     ["topic", "kind", "outcome"],
 )
 """`kind`: command, news, other. `outcome`: applied, unchanged, refused, later, repeated, held,
-saved, ignored, unreadable."""
+saved, failed, ignored, unreadable."""
 
 UNREADABLE = Counter(
     "keyturn_unreadable",
