@@ -15,6 +15,6 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), nullable=False),
         sa.Column("manifest", JSONB(), nullable=False),
         sa.PrimaryKeyConstraint("slug", name="extension_pkey"),
-        sa.CheckConstraint("version > 0", name="extension_version_check"),
+        sa.CheckConstraint("version > 0", name=op.f("extension_version_check")),
         comment="Readable for every brand.",
     )
