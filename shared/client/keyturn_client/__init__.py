@@ -1,0 +1,49 @@
+"""The client library of Keyturn: `Backend` for systems that send commands, `Engine` for engines."""
+
+from keyturn_contracts.sealing import Fetched
+from keyturn_contracts.workflow import Reach, SavedTask, SavedWorkflow
+
+from keyturn_client.backend import Backend
+from keyturn_client.commands import Prepared
+from keyturn_client.engine import Engine, Run, Workflows
+from keyturn_client.keys import EngineKeys
+from keyturn_client.outcomes import details_of
+from keyturn_client.problems import (
+    EngineStoppedError,
+    KeyturnError,
+    NoCredentialError,
+    NoOutcomeYetError,
+    NotAllowedError,
+    NotAppliedError,
+    NotFoundError,
+    RejectedError,
+    UnreachableError,
+)
+from keyturn_client.settings import BackendSettings, EngineSettings, Kafka, Services
+
+__all__ = [
+    "Backend",
+    "BackendSettings",
+    "Engine",
+    "EngineKeys",
+    "EngineSettings",
+    "EngineStoppedError",
+    "Fetched",
+    "Kafka",
+    "KeyturnError",
+    "NoCredentialError",
+    "NoOutcomeYetError",
+    "NotAllowedError",
+    "NotAppliedError",
+    "NotFoundError",
+    "Prepared",
+    "Reach",
+    "RejectedError",
+    "Run",
+    "SavedTask",
+    "SavedWorkflow",
+    "Services",
+    "UnreachableError",
+    "Workflows",
+    "details_of",
+]
