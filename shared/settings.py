@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     FieldSerializationInfo,
+    JsonValue,
     SecretStr,
     field_serializer,
 )
@@ -108,6 +109,8 @@ class ServiceSettings(_Settings):
     """The folder of its own keys, mode 0700."""
     issuers: Path
     """The folder that describes who may send commands."""
+    extra: dict[str, JsonValue] = {}
+    """What this service alone understands, for its own `settings.py` to judge."""
 
 
 class ExposedSettings(PermissionError):  # noqa: N818  its text is what the operator reads
