@@ -17,7 +17,7 @@ from shared.messaging.context import Context
 from shared.settings import HttpSettings
 from shared.telemetry.health import Health
 
-_GRACE_SECONDS = 10
+_GRACE_SECONDS = 3
 
 
 class HttpProblem(RuntimeError):  # noqa: N818  its text is the sentence that the operator reads

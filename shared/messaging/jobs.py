@@ -29,17 +29,28 @@ class Job:
     name: str
     run: Callable[[], Awaitable[int]]
     every: timedelta
+    is_woken: bool = True
+    """Whether a commit makes it look; housekeeping only needs its hour."""
 
 
 class JobRunner:
-    """Runs the jobs of one process until it is cancelled."""
+    """Runs the jobs of one process; `woken` is called when one of them has handled something."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job], woken: Callable[[], None]) -> None:
         self._jobs = jobs
+        self._tell = woken
         self._woken = {job.name: asyncio.Event() for job in jobs}
+        self._is_stopping = False
 
     def wake(self) -> None:
         """Have every job look now; one that is at work looks once more when it is done."""
+        for job in self._jobs:
+            if job.is_woken:
+                self._woken[job.name].set()
+
+    def stop(self) -> None:
+        """Let every job finish what it is at; `run` returns then."""
+        self._is_stopping = True
         for woken in self._woken.values():
             woken.set()
 
@@ -51,7 +62,7 @@ class JobRunner:
     async def _run(self, job: Job) -> None:
         pause = _FIRST_PAUSE
         woken = self._woken[job.name]
-        while True:
+        while not self._is_stopping:
             woken.clear()
             began = monotonic()
             try:
@@ -66,7 +77,9 @@ class JobRunner:
                 pause = _FIRST_PAUSE
                 metrics.JOB_RUNS.labels(job=job.name, outcome="done").inc()
                 metrics.JOB_SECONDS.labels(job=job.name).observe(monotonic() - began)
-                if handled == 0:
+                if handled:
+                    self._tell()
+                elif not self._is_stopping:
                     await wait_for_event(woken, job.every.total_seconds())
 
     async def _rest(self, job: Job, pause: float, error: Exception | str) -> float:

@@ -1,43 +1,56 @@
 """The runtime that every service runs in: what a service is made of, and `run`, which runs it."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+import asyncio
+import sys
 
-from fastapi import APIRouter
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError
+from asyncpg import PostgresError
+from sqlalchemy.exc import SQLAlchemyError
 
+from shared.database.version import SchemaBehind
+from shared.http.server import HttpProblem
 from shared.messaging.context import Context, EngineKeys, KeysByIssuer
-from shared.messaging.handlers import Handlers
+from shared.messaging.declared import Service
 from shared.messaging.jobs import Job
+from shared.messaging.kafka import TopicsMissing
+from shared.messaging.runtime import Runtime
+from shared.messaging.slots import SlotTaken
+from shared.security.process import close_to_others
 from shared.settings import ServiceSettings
+from shared.telemetry.logs import configure_logs, describe_error
+
+_log = structlog.stdlib.get_logger()
+
+_SENTENCES = (HttpProblem, SchemaBehind, SlotTaken, TopicsMissing)
+"""Problems whose text is what the operator is to read."""
 
 __all__ = ["Context", "EngineKeys", "Job", "KeysByIssuer", "Service", "run"]
 
 
-def _no_jobs(_context: Context) -> Sequence[Job]:
-    return ()
-
-
-def _no_routes(_context: Context) -> APIRouter:
-    return APIRouter()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """Everything that makes one service out of the machinery that they all share."""
-
-    name: str
-    """Dashed, as in its topics: `credential-vault`."""
-    handlers: Handlers
-    listens_to: tuple[str, ...] = ()
-    """The services whose events it reads."""
-    prepare: Callable[[Context], Awaitable[None]] | None = None
-    """Runs before the first message is read: keys, what is loaded once."""
-    jobs: Callable[[Context], Sequence[Job]] = _no_jobs
-    routes: Callable[[Context], APIRouter] = _no_routes
-    engine_keys: EngineKeys | None = None
-    """Registered engines are issuers of their own commands and tokens; this finds their keys."""
-
-
 def run(service: Service, settings: ServiceSettings) -> None:
-    """Run a service until SIGTERM has it stop; ends the process with a sentence if it cannot."""
-    raise NotImplementedError
+    """Run a service until SIGTERM; otherwise end the process with exit code 1 and a sentence."""
+    close_to_others()
+    configure_logs(service.name)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            problem = runner.run(Runtime(service, settings).run())
+        except _SENTENCES as error:
+            problem = str(error)
+        except KafkaError as error:
+            problem = (
+                f"Kafka cannot be used at {settings.kafka.bootstrap} as {settings.kafka.principal} "
+                f"({type(error).__name__}): is it running, and is the password right?"
+            )
+        except (OSError, PostgresError, SQLAlchemyError) as error:
+            problem = (
+                f"The database {settings.database.name} cannot be used at {settings.database.host} "
+                f"({describe_error(error)}): is it running, and is the password right?"
+            )
+        except Exception as error:  # noqa: BLE001  Python's own report would quote what failed
+            _log.critical("the service has failed", exc_info=error)
+            problem = f"The service cannot go on: {describe_error(error)}."
+    if problem is not None:
+        _log.critical(problem)
+        sys.exit(1)

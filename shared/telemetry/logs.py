@@ -68,12 +68,18 @@ def configure_logs(service: str, level: int = logging.INFO) -> None:
             ],
         )
     )
+    # Python's own report of an error nobody caught would quote what failed.
+    sys.excepthook = _report
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     # Each reports every reconnection as an error or in several lines; what matters we say.
     for name in ("aiokafka", "asyncio", "sqlalchemy", "uvicorn", "faststream"):
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def _report(_kind: object, error: BaseException, _trace: object) -> None:
+    structlog.stdlib.get_logger().critical("nobody caught an error", exc_info=error)
 
 
 def describe_error(error: BaseException) -> str:
