@@ -12,10 +12,10 @@ from keyturn_contracts.actor import Actor, Role, engine_issuer
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.message import Command, Event
 from keyturn_contracts.topics import commands_topic
-from sqlalchemy import MetaData, Text, literal_column, select, text
+from sqlalchemy import MetaData, Table, Text, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared.database.engines import create_engine
+from shared.database.engines import connect_alone, create_engine
 from shared.database.migrate import MESSAGING, Migrations, migrate, migrations_of
 from shared.messaging.batch import Batch, Message, apply_batch
 from shared.messaging.envelope import Asked, CommandId, Evidence, News
@@ -130,14 +130,13 @@ async def service_database(
     *,
     migrations: Sequence[Migrations] | None = None,
 ) -> AsyncGenerator[Database]:
-    """Give a test a database of its own, and compare every row of the twin when it has ended.
+    """Give a test a database to itself, and compare every row of the twin when it has ended.
 
     `fill` puts into the twin what the tests put into other brands. Its tables come from the
     service's migrations, or, while it has none, from `metadata`.
     """
-    settings = stack.new_database(
-        service, template=await _template(stack, service, metadata, migrations)
-    )
+    free = _free.setdefault((id(stack), service, id(metadata)), [])
+    settings = free.pop() if free else await _new_database(stack, service, metadata, migrations)
     writer = create_engine(settings, "writer")
     reader = create_engine(settings, "reader")
     try:
@@ -147,40 +146,69 @@ async def service_database(
         assert before, "Nothing was put into the twin: its comparison would prove nothing."
         yield Database(settings, writer, reader)
         assert await rows_of_the_twin(writer, metadata) == before
-    finally:
+    except BaseException:
         await writer.dispose()
         await reader.dispose()
         stack.drop_database(settings)
+        raise
+    await writer.dispose()
+    await reader.dispose()
+    await _wipe(settings, metadata)
+    free.append(settings)
 
 
-_templates: dict[tuple[int, str, int], str] = {}
+_free: dict[tuple[int, str, int], list[DatabaseSettings]] = {}
+"""Migrated databases without rows: wiping one is ten times as quick as making one."""
 
 
-async def _template(
+async def _new_database(
     stack: RunningStack,
     service: str,
     metadata: MetaData,
     migrations: Sequence[Migrations] | None,
-) -> str:
-    """Return the name of a migrated database to copy: made once, as copying is far quicker."""
-    key = (id(stack), service, id(metadata))
-    if key not in _templates:
-        settings = stack.new_database(service)
-        if migrations is None:
-            try:
-                migrations = [MESSAGING, migrations_of(service)]
-            except FileNotFoundError:
-                migrations = [MESSAGING]
-        await migrate(settings, migrations, metadata)
-        _templates[key] = settings.name
-    return _templates[key]
+) -> DatabaseSettings:
+    settings = stack.new_database(service)
+    if migrations is None:
+        try:
+            migrations = [MESSAGING, migrations_of(service)]
+        except FileNotFoundError:
+            migrations = [MESSAGING]
+    await migrate(settings, migrations, metadata)
+    copies = [
+        f"CREATE TABLE seed.{one.name} AS TABLE public.{one.name}" for one in _tables(metadata)
+    ]
+    await _execute(settings, ["CREATE SCHEMA seed", *copies])
+    return settings
+
+
+async def _wipe(settings: DatabaseSettings, metadata: MetaData) -> None:
+    """Leave the rows that the migrations put in, and no other."""
+    tables = _tables(metadata)
+    statements = [f"DELETE FROM {one.name}" for one in reversed(tables)]  # noqa: S608  our names
+    statements += [
+        f"INSERT INTO {one.name} OVERRIDING SYSTEM VALUE SELECT * FROM seed.{one.name}"  # noqa: S608  our names
+        for one in tables
+    ]
+    await _execute(settings, statements)
+
+
+async def _execute(settings: DatabaseSettings, statements: Sequence[str]) -> None:
+    session = await connect_alone(settings, "owner", name="tests")
+    try:
+        await session.execute("; ".join(statements))
+    finally:
+        await session.close()
+
+
+def _tables(metadata: MetaData) -> list[Table]:
+    return [*MessagingBase.metadata.sorted_tables, *metadata.sorted_tables]
 
 
 async def rows_of_the_twin(engine: AsyncEngine, metadata: MetaData) -> list[str]:
     """Return every row of the twin with who wrote and who locked it: equal means untouched."""
     rows: list[str] = []
     async with engine.connect() as connection:
-        for table in (*metadata.sorted_tables, *MessagingBase.metadata.sorted_tables):
+        for table in _tables(metadata):
             if "brand_id" not in table.c:
                 continue
             name = table.name
