@@ -1,0 +1,232 @@
+"""The vault's tables. The brand leads every key of what belongs to one."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, MetaData, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.database.tables import HIDDEN, NAMING_CONVENTION, TYPES
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = TYPES
+
+
+def _has_a_brand() -> CheckConstraint:
+    return CheckConstraint("brand_id <> ''", name="brand")
+
+
+class AccountRow(Base):
+    """An account. While its state is `adding`, no provider has accepted it yet."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('adding', 'connected', 'needs_attention', 'deleted')", name="state"
+        ),
+        CheckConstraint("(version = 0) = (state = 'adding')", name="version"),
+        CheckConstraint("version <= last_number", name="last_number"),
+        _has_a_brand(),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str]
+    name: Mapped[str]
+    creator: Mapped[str]
+    retire: Mapped[str]
+    state: Mapped[str]
+    reason: Mapped[str | None]
+    version: Mapped[int]
+    last_number: Mapped[int]
+    scheme: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+
+
+class VersionRow(Base):
+    """A version without its secrets. It is its own durable job: to be tried, to be retired."""
+
+    __tablename__ = "version"
+    __table_args__ = (
+        CheckConstraint(
+            "status IN ('pending', 'current', 'previous', 'retired', 'refused')", name="status"
+        ),
+        # One edit at a time, also if a rule were wrong.
+        Index(
+            "version_pending_key",
+            "brand_id",
+            "account_id",
+            unique=True,
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("version_to_try_idx", "try_since", postgresql_where=text("try_since IS NOT NULL")),
+        Index("version_to_retire_idx", "retire_at", postgresql_where=text("retire_at IS NOT NULL")),
+        _has_a_brand(),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    status: Mapped[str]
+    scheme: Mapped[str]
+    settings: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+    created_by: Mapped[str]
+    created_by_issuer: Mapped[str]
+    retires: Mapped[str | None]
+    retire: Mapped[str | None]
+    promoted_at: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    ended_by: Mapped[str | None]
+    ended_by_issuer: Mapped[str | None]
+    refusal: Mapped[str | None]
+    try_since: Mapped[datetime | None]
+    retire_at: Mapped[datetime | None]
+    try_due_at: Mapped[datetime | None]
+    """When a provider that did not answer is tried again; without it, at once. Jobs alone."""
+    claim: Mapped[str | None]
+    """Whose work on it counts. Taken by jobs; whatever changes the version takes it away."""
+    leased_until: Mapped[datetime | None]
+    """Until when nobody else may claim it. Jobs alone."""
+
+
+class SecretRow(Base):
+    """A version's credential fields, encrypted. The row goes when the version is retired."""
+
+    __tablename__ = "secret"
+    __table_args__ = (
+        _has_a_brand(),
+        {
+            "comment": HIDDEN,
+            # A single dead row is reason enough: what was deleted is to be gone from the table.
+            "postgresql_with": {
+                "autovacuum_vacuum_threshold": 0,
+                "autovacuum_vacuum_scale_factor": 0,
+            },
+        },
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    key_id: Mapped[str]
+    wrapped_key: Mapped[bytes]
+    content: Mapped[bytes]
+
+
+class TransportKeyRow(Base):
+    """A key that credentials are sealed to on their way in; its private half encrypted."""
+
+    __tablename__ = "transport_key"
+    __table_args__ = (
+        {
+            "postgresql_with": {
+                "autovacuum_vacuum_threshold": 0,
+                "autovacuum_vacuum_scale_factor": 0,
+            }
+        },
+    )
+
+    kid: Mapped[str] = mapped_column(primary_key=True)
+    public: Mapped[dict[str, Any]]
+    key_id: Mapped[str]
+    wrapped_key: Mapped[bytes]
+    content: Mapped[bytes]
+    published_at: Mapped[datetime]
+    published_until: Mapped[datetime]
+    accepted_until: Mapped[datetime]
+
+
+class HolderRow(Base):
+    """An engine fetched a version that is not retired yet."""
+
+    __tablename__ = "holder"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    lease_until: Mapped[datetime | None]
+
+
+class AuditRow(Base):
+    """Who did what to which account, and what came of it. Rows are only ever added."""
+
+    __tablename__ = "audit"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    at: Mapped[datetime]
+    issuer: Mapped[str]
+    actor: Mapped[str]
+    action: Mapped[str]
+    account_id: Mapped[str]
+    version: Mapped[int | None]
+    engine_id: Mapped[str | None]
+    result: Mapped[str]
+    reason: Mapped[str | None]
+
+
+class ExtensionRow(Base):
+    """What the catalog announced: how an extension is connected to and tried."""
+
+    __tablename__ = "extension"
+
+    slug: Mapped[str] = mapped_column(primary_key=True)
+    event: Mapped[dict[str, Any]]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class EngineRow(Base):
+    """What workflow announced of an engine: its keys, its reach, and whether it is retired."""
+
+    __tablename__ = "engine"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    event: Mapped[dict[str, Any]]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class HoldingRow(Base):
+    """What workflow announced of an engine and an account: whether it may fetch."""
+
+    __tablename__ = "holding"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    is_allowed: Mapped[bool]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class CompletionRow(Base):
+    """The newest rollout of an account that workflow announced as completed."""
+
+    __tablename__ = "completion"
+    __table_args__ = (
+        Index(
+            "completion_to_plan_idx",
+            "brand_id",
+            "account_id",
+            postgresql_where=text("NOT is_planned"),
+        ),
+        _has_a_brand(),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    account_epoch: Mapped[int]
+    version: Mapped[int]
+    read_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    is_planned: Mapped[bool]
+    """Whether the versions below it have been given the time at which they are retired."""
