@@ -1,4 +1,4 @@
-"""The demo's mail server: a process of its own that its operator speaks to over stdin.
+"""The demo's mail server: a process of its own, which only its operator tells what to do.
 
 It takes mail over STARTTLS from whoever logs in with a password that it knows, and writes down what
 happened, each as a line of JSON. A password has a label there and is never written itself.
@@ -20,6 +20,7 @@ from typing import Annotated, Any, TextIO
 import typer
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
+from deploy.demo.child import Orders, say
 from deploy.demo.lifeline import until_ended
 from deploy.demo.tally import WORKFLOW
 
@@ -151,7 +152,7 @@ async def serve(folder: Path, user: str, lives_with: int) -> None:
         servers = [server]
         with suppress(OSError):  # a machine without IPv6; `localhost` may mean either
             servers.append(await loop.create_server(connect, "::1", port, backlog=1024))
-        _answer({"port": port})
+        say({"port": port})
         orders = loop.create_task(_obey(passwords, log))
         await until_ended(lives_with)
         orders.cancel()
@@ -160,24 +161,16 @@ async def serve(folder: Path, user: str, lives_with: int) -> None:
 
 
 async def _obey(passwords: Passwords, log: Log) -> None:
-    """Do what the operator says, a line each: over a pipe, where no other process can read it."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
-    )
-    async for line in reader:
-        order = json.loads(line)
+    """Do what the operator says, until nobody can say anything any more."""
+    orders = Orders()
+    await orders.open()
+    while order := await orders.next():
         if order["do"] == "add":
             passwords.add(order["label"], order["password"])
         else:
             passwords.drop(order["label"])
         log.note(order["do"], password=order["label"])
-        _answer({"done": order["do"], "password": order["label"]})
-
-
-def _answer(answer: dict[str, object]) -> None:
-    sys.stdout.write(json.dumps(answer) + "\n")
-    sys.stdout.flush()
+        say({"done": order["do"], "password": order["label"]})
 
 
 def main(
