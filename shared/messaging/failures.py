@@ -19,6 +19,7 @@ be found. `unavailable`: the database cannot be used, which is no message's faul
 
 _AGAIN = {"40001", "40P01", "55P03", "23505"}
 """Serialization, deadlock, a lock not had in time, a unique violation (the same command twice)."""
+_CHECK = "23514"
 _TOO_SLOW = {"57014", "25P04"}
 """Cancelled or past `transaction_timeout`: of less at a time it may be quick enough."""
 _UNAVAILABLE = ("08", "25", "28", "3D", "53", "57", "58", "F0", "XX")
@@ -48,6 +49,9 @@ def _classify_state(error: DBAPIError) -> Failure:
         return "again"
     if state in _TOO_SLOW:
         return "content"
+    if state == _CHECK and getattr(_cause_of(error), "constraint_name", None) is None:
+        # No partition for a row: the days of the inbox have not been made, whatever the command.
+        return "unavailable"
     if state is None:
         # The driver's own: a parameter that it cannot encode, or a connection that is gone.
         gone = error.connection_invalidated or isinstance(error, InterfaceError)
@@ -56,7 +60,12 @@ def _classify_state(error: DBAPIError) -> Failure:
 
 
 def _is_encoding(error: DBAPIError) -> bool:
-    return isinstance(error.orig, BaseException) and isinstance(error.orig.__cause__, ValueError)
+    return isinstance(_cause_of(error), ValueError)
+
+
+def _cause_of(error: DBAPIError) -> BaseException | None:
+    """Return the driver's own exception, which SQLAlchemy wraps twice."""
+    return error.orig.__cause__ if error.orig is not None else None
 
 
 def name_of(error: BaseException) -> str:
