@@ -19,7 +19,9 @@ SCHEMAS = "schemas"
 DOCUMENT = "asyncapi.json"
 
 app = typer.Typer(
-    no_args_is_help=True, help="Publish the contracts, and check that they only grow."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Publish the contracts, and check that they only grow.",
 )
 
 

@@ -64,6 +64,10 @@ class Output:
     def __init__(self, format_: Format = Format.TABLE) -> None:
         self.format = format_
 
+    @property
+    def is_for_people(self) -> bool:
+        return self.format is Format.TABLE
+
     async def each(
         self, rows: AsyncIterable[Row], columns: Sequence[Column], *, nothing: str
     ) -> int:

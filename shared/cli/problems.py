@@ -10,6 +10,7 @@ from keyturn_client.problems import (
     NotAllowedError,
     NotFoundError,
 )
+from pydantic import ValidationError
 
 from shared.cli.exit_codes import ExitCode
 from shared.cli.output import say
@@ -38,6 +39,19 @@ def told() -> Generator[None]:
     except KeyturnError as error:
         say(str(error))
         raise typer.Exit(_code_of(error)) from None
+
+
+@contextmanager
+def as_usage() -> Generator[None]:
+    """Tell what a message may not contain as a wrong use of the command that makes it."""
+    try:
+        yield
+    except ValidationError as error:
+        found = (
+            f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}"
+            for one in error.errors(include_url=False, include_input=False)
+        )
+        raise usage(f"That cannot be sent. {'; '.join(found)}.") from None
 
 
 def _code_of(error: KeyturnError) -> ExitCode:

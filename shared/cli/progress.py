@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from shared.cli.output import printable, say
 
@@ -47,3 +48,13 @@ def watching(title: str) -> Generator[Watched]:
     )
     with bar:
         yield Watched(title, bar)
+
+
+@contextmanager
+def waiting(title: str) -> Generator[None]:
+    """Show on a terminal that something is waited for; say nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(Text(printable(title))):
+        yield

@@ -1,0 +1,100 @@
+"""Where Kafka and the services are, and whose key signs for the command line."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from keyturn_client.settings import Kafka, Services
+from keyturn_contracts.topics import BACKEND
+from pydantic import BaseModel, ValidationError
+
+from shared.cli.problems import Problem
+
+Locate = Callable[[Path | None], Mapping[str, Any]]
+"""Returns of a running stack what `keyturn status -o json` shows; None is the usual folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    kafka: Kafka
+    services: Services
+    issuer: str
+    key_file: Path
+    """The issuer's private key."""
+
+
+class _Principal(BaseModel):
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
+    password_file: Path
+
+
+class _Kafka(BaseModel):
+    bootstrap: str
+    security_protocol: Literal["SASL_PLAINTEXT", "SASL_SSL"]
+    principals: dict[str, _Principal]
+    ca_file: Path | None = None
+
+
+class _Service(BaseModel):
+    url: str
+
+
+class _Issuer(BaseModel):
+    name: str
+    key_file: Path
+
+
+class _Shown(BaseModel):
+    """As much of it as is needed here."""
+
+    kafka: _Kafka
+    services: dict[str, _Service]
+    issuer: _Issuer
+
+
+_locate: Locate | None = None
+
+
+def located_by(locate: Locate) -> None:
+    """Say how a running stack is found: the composition root does, once."""
+    global _locate  # noqa: PLW0603  a command line is one process with one composition root
+    _locate = locate
+
+
+def find(data_dir: Path | None) -> Where:
+    """Return where everything of the running stack is."""
+    if _locate is None:
+        raise Problem("Nothing says where a stack runs: use ./keyturn.")
+    try:
+        shown = _Shown.model_validate(_locate(data_dir))
+        backend = shown.kafka.principals[BACKEND]
+        urls = {name: service.url for name, service in shown.services.items()}
+        services = Services(
+            credential_vault=urls["credential-vault"],
+            workflow=urls["workflow"],
+            catalog=urls["catalog"],
+        )
+    except (ValidationError, KeyError):
+        raise Problem(
+            "The running stack is of another version: stop it with `keyturn down` and start it "
+            "again with `keyturn up`."
+        ) from None
+    if not shown.issuer.key_file.exists():
+        raise Problem(
+            f"The key of the issuer {shown.issuer.name} is not in {shown.issuer.key_file}: "
+            "`keyturn up` makes it."
+        )
+    return Where(
+        kafka=Kafka(
+            bootstrap=shown.kafka.bootstrap,
+            principal=BACKEND,
+            password_file=backend.password_file,
+            security_protocol=shown.kafka.security_protocol,
+            mechanism=backend.mechanism,
+            ca_file=shown.kafka.ca_file,
+        ),
+        services=services,
+        issuer=shown.issuer.name,
+        key_file=shown.issuer.key_file,
+    )
