@@ -20,6 +20,8 @@ from deploy.local.problems import StackProblem
 from deploy.local.sql import Server
 from shared.settings import KafkaSettings, RedisSettings
 
+VARIABLES = ("KEYTURN_KAFKA", "KEYTURN_POSTGRES", "KEYTURN_REDIS")
+
 
 @dataclass(frozen=True, slots=True)
 class External:
@@ -35,10 +37,8 @@ class External:
 
 
 def read_external(environment: Mapping[str, str]) -> External:
-    """Read the three addresses; raise StackProblem, without repeating a password, on a wrong one."""
-    kafka = environment.get("KEYTURN_KAFKA")
-    postgres = environment.get("KEYTURN_POSTGRES")
-    redis = environment.get("KEYTURN_REDIS")
+    """Read the three addresses; a wrong one raises StackProblem, which repeats no password."""
+    kafka, postgres, redis = (environment.get(name) for name in VARIABLES)
     return External(
         kafka=_kafka(kafka) if kafka else None,
         postgres=_postgres(postgres) if postgres else None,

@@ -97,11 +97,15 @@ def make_private(folder: Path) -> None:
         ) from error
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600; a reader sees what was there before or all of it."""
+def write_private(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a file of mode 0600; a reader sees what was there before or all of it.
+
+    It outlives a loss of power, unless it is not `durable`.
+    """
     descriptor, beside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     Path(beside).replace(path)

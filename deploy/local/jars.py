@@ -56,20 +56,31 @@ def cache_folder() -> Path:
     return Path(home) / "keyturn"
 
 
+def jars_folder(cache: Path) -> Path:
+    return cache / "jars"
+
+
 def ensure_jars(say: Say, *, cache: Path | None = None) -> tuple[Path, ...]:
     """Return the path of every jar; fetch what is missing or is not what the lock says."""
-    folder = (cache or cache_folder()) / "jars"
+    folder = jars_folder(cache or cache_folder())
     folder.mkdir(parents=True, exist_ok=True)
     jars = locked_jars()
+    missing = missing_jars(folder)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        whole = list(pool.map(_is_whole, (folder / jar.file_name for jar in jars), jars))
-        missing = [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
         if missing:
             broken = [jar.file_name for jar in missing if (folder / jar.file_name).exists()]
             if broken:
                 say(f"Not as pinned, fetched again: {', '.join(broken)}.")
             _fetch(missing, folder, say, pool)
     return tuple(folder / jar.file_name for jar in jars)
+
+
+def missing_jars(folder: Path) -> list[Jar]:
+    """Return those that are not there, or not what the lock says."""
+    jars = locked_jars()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        whole = list(pool.map(_is_whole, (folder / jar.file_name for jar in jars), jars))
+    return [jar for jar, is_whole in zip(jars, whole, strict=True) if not is_whole]
 
 
 def _is_whole(path: Path, jar: Jar) -> bool:

@@ -146,7 +146,7 @@ class Kafka:
             )
 
     def command(self) -> Command:
-        return self.start_command(aot.options(self.cache, self.jars))
+        return self.start_command(aot.options(self.cache))
 
     def start_command(self, options: tuple[str, ...]) -> Command:
         return Command(

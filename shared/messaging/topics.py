@@ -37,25 +37,30 @@ def apply_topics(
     *,
     replication: int = 1,
     principals: Iterable[str] = PRINCIPALS,
+    dry_run: bool = False,
 ) -> TopicChanges:
     """Create, configure and protect the topics; what else these principals were allowed ends.
 
-    Returns when the broker applies all of it. Raises KafkaRefused, before anything is changed, when
-    a topic has another number of partitions than declared.
+    Returns when the broker applies all of it; with `dry_run` only what would be done. Raises
+    KafkaRefused, before anything is changed, when a topic has another number of partitions than
+    declared.
     """
     kafka = Administrator(admin)
     found = kafka.partitions()
     _refuse_other_partitions(topics, found)
     missing = [topic for topic in topics if topic.name not in found]
-    _create(kafka, missing, replication)
-    there = [topic for topic in topics if topic.name in found]
-    configured = _configure(kafka, there, replication)
-    granted, withdrawn = _protect(kafka, topics, frozenset(principals))
+    settings = _changed_settings(kafka, [one for one in topics if one.name in found], replication)
+    users = frozenset(principals)
+    wanted, before = set(_access(topics)), kafka.access(users)
+    if not dry_run:
+        _create(kafka, missing, replication)
+        kafka.change_settings(settings)
+        _protect(kafka, wanted, before, users)
     return TopicChanges(
         created=tuple(topic.name for topic in missing),
-        configured=configured,
-        granted=granted,
-        withdrawn=withdrawn,
+        configured=tuple(settings),
+        granted=len(wanted - before),
+        withdrawn=len(before - wanted),
     )
 
 
@@ -106,10 +111,12 @@ def _create(kafka: Administrator, topics: Sequence[Topic], replication: int) -> 
     )
 
 
-def _configure(kafka: Administrator, topics: Sequence[Topic], replication: int) -> tuple[str, ...]:
-    if not topics:
-        return ()
+def _changed_settings(
+    kafka: Administrator, topics: Sequence[Topic], replication: int
+) -> dict[str, dict[str, str | None]]:
     changes: dict[str, dict[str, str | None]] = {}
+    if not topics:
+        return changes
     found = kafka.settings_of(topic.name for topic in topics)
     for topic in topics:
         wanted = _settings_of(topic, replication)
@@ -120,24 +127,18 @@ def _configure(kafka: Administrator, topics: Sequence[Topic], replication: int) 
         changed |= dict.fromkeys((own.keys() & _MANAGED) - wanted.keys())
         if changed:
             changes[topic.name] = changed
-    kafka.change_settings(changes)
-    return tuple(changes)
+    return changes
 
 
 def _protect(
-    kafka: Administrator, topics: Sequence[Topic], principals: frozenset[str]
-) -> tuple[int, int]:
-    wanted = set(_access(topics))
-    before = kafka.access(principals)
-    granted, withdrawn = wanted - before, before - wanted
-    kafka.grant(granted)
-    kafka.withdraw(withdrawn)
-    if granted or withdrawn:
-        until(
-            lambda: kafka.access(principals) == wanted,
-            "Access lists did not become what was declared: is somebody else changing them?",
-        )
-    return len(granted), len(withdrawn)
+    kafka: Administrator, wanted: set[Access], before: set[Access], principals: frozenset[str]
+) -> None:
+    kafka.grant(wanted - before)
+    kafka.withdraw(before - wanted)
+    until(
+        lambda: wanted == before or kafka.access(principals) == wanted,
+        "Access lists did not become what was declared: is somebody else changing them?",
+    )
 
 
 def _access(topics: Sequence[Topic]) -> Iterator[Access]:
