@@ -20,10 +20,11 @@ class Rows:
     SQLAlchemy compiles and PostgreSQL plans anew: some ten times the cost for a hundred rows.
     """
 
-    def __init__(self, *columns: Column) -> None:
+    def __init__(self, *columns: Column, name: str = "given") -> None:
+        """Give each a name of its own where a statement has two."""
         self._columns = columns
         # An UPDATE would take a parameter with a column's own name for a value to set.
-        self._names = [f"given_{one.key}" for one in columns]
+        self._names = [f"{name}_{one.key}" for one in columns]
         arrays = [
             bindparam(name, type_=ARRAY(one.expression.type))
             for name, one in zip(self._names, columns, strict=True)
@@ -32,7 +33,7 @@ class Rows:
         self.table = (
             func.unnest(*arrays)
             .table_valued(*shown, with_ordinality=_ORDINALITY)
-            .render_derived(name="given")
+            .render_derived(name=name)
         )
         self.c = self.table.c
 

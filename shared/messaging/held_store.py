@@ -68,7 +68,7 @@ _DUE_KEYS = (
     .limit(bindparam("rows", type_=Integer))
 )
 
-_KEYS = Rows(*_KEY)
+_KEYS = Rows(*_KEY, name="about")
 _ABOUT = and_(
     HeldRow.brand_id == _KEYS.c.brand_id,
     HeldRow.kind == _KEYS.c.kind,

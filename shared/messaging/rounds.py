@@ -78,9 +78,10 @@ async def work_off(
             if aggregate in runs:
                 await _decide(connection, handlers, aggregate, runs[aggregate], work)
         for bulk in handlers.bulks.values():
-            for apply in (bulk.apply, bulk.drop):
-                if apply is not None and (bulk, apply) in runs:
-                    await _apply_bulk(connection, apply, runs[bulk, apply], work)
+            if (bulk, "apply") in runs:
+                await _apply_bulk(connection, bulk.apply, runs[bulk, "apply"], work)
+            if bulk.drop is not None and (bulk, "drop") in runs:
+                await _apply_bulk(connection, bulk.drop, runs[bulk, "drop"], work)
 
 
 def _next_round(
@@ -119,8 +120,8 @@ def _handler_of(handlers: Handlers, turn: Turn) -> Hashable:
     if bulk is None:
         return None
     if not turn.is_dropped:
-        return bulk, bulk.apply
-    return (bulk, bulk.drop) if bulk.drop is not None else "dropped"
+        return bulk, "apply"
+    return (bulk, "drop") if bulk.drop is not None else "dropped"
 
 
 async def _decide(

@@ -28,6 +28,26 @@ LIMITS = Limits(
 )
 
 
+def raw_record(
+    offset: int,
+    topic: str = COMMANDS,
+    partition: int = 0,
+    value: bytes = b"{}",
+    timestamp_ms: int = 0,
+) -> RawRecord:
+    """Return a record with headers as odd as they come."""
+    return RawRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        key=b"a key",
+        value=value,
+        headers=(("ce_id", b"1"), ("odd", b"\xff\x00"), ("none", None)),
+        timestamp_ms=timestamp_ms,
+        timestamp_type=1,
+    )
+
+
 @dataclass
 class Log:
     """Records lie in the log with what reading them comes to; a read again comes to the same."""
@@ -48,15 +68,9 @@ class Log:
         for content in contents:
             source = Partition(topic, partition)
             there = self.records.setdefault(source, [])
-            record = RawRecord(
-                topic=topic,
-                partition=partition,
-                offset=len(there),
-                key=b"a key",
-                value=content.evidence.value if isinstance(content, Asked) else b"{}",
-                headers=(("ce_id", b"1"), ("odd", b"\xff\x00"), ("none", None)),
-                timestamp_ms=int(self.now.timestamp() * 1000),
-                timestamp_type=1,
+            value = content.evidence.value if isinstance(content, Asked) else b"{}"
+            record = raw_record(
+                len(there), topic, partition, value, int(self.now.timestamp() * 1000)
             )
             there.append(Received(record, content))
             places.append(Place.of(record))
