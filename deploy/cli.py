@@ -6,14 +6,20 @@ Data goes to stdout, sentences to stderr. Exit codes: 0 ok, 1 failed, 2 usage, 3
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from deploy.local.problems import StackProblem
 from shared.cli.groups import Groups
+from shared.cli.locating import located_by
 from shared.cli.output import Column, Format, Output, say
+
+if TYPE_CHECKING:
+    from deploy.local.plan import Plan
+    from deploy.local.status import Status
 
 ROOT = Path(__file__).parents[1]
 DEFAULT_DATA = ROOT / ".keyturn" / "data"
@@ -78,17 +84,8 @@ def down(data_dir: DataDir = DEFAULT_DATA) -> None:
 def status(data_dir: DataDir = DEFAULT_DATA, *, output: AnyFormat = Format.TABLE) -> None:
     """Show each part, and with `-o json` every address that a program needs."""
     from deploy.local.addresses import addresses, rows
-    from deploy.local.external import read_external
-    from deploy.local.folder import DataFolder
-    from deploy.local.plan import known_plan
-    from deploy.local.problems import NotFound
-    from deploy.local.status import read_status
 
-    data = DataFolder(data_dir.absolute())
-    found = read_status(data)
-    if found is None:
-        raise NotFound(f"Nothing runs in {data.root}: `keyturn up` starts it.")
-    plan = known_plan(data, external=read_external(os.environ))
+    plan, found = _running(data_dir)
     if output is Format.JSON:
         Output(output).one(addresses(plan, found), [])
     else:
@@ -193,6 +190,30 @@ def apply_topics(
         "withdrawn": changes.withdrawn,
     }
     Output(output).one(shown, [Column(name, name) for name in shown])
+
+
+def _running(data_dir: Path) -> "tuple[Plan, Status]":
+    """Return the stack that runs there, and what its supervisor says of it."""
+    from deploy.local.external import read_external
+    from deploy.local.folder import DataFolder
+    from deploy.local.plan import known_plan
+    from deploy.local.problems import NotFound
+    from deploy.local.status import read_status
+
+    data = DataFolder(data_dir.absolute())
+    found = read_status(data)
+    if found is None:
+        raise NotFound(f"Nothing runs in {data.root}: `keyturn up` starts it.")
+    return known_plan(data, external=read_external(os.environ)), found
+
+
+def _locate(data_dir: Path | None) -> Mapping[str, Any]:
+    from deploy.local.addresses import addresses
+
+    return addresses(*_running(data_dir or DEFAULT_DATA))
+
+
+located_by(_locate)
 
 
 def _print_line(name: str, line: str, *, alone: bool) -> None:

@@ -1,18 +1,15 @@
 """Where Kafka and the services are, and whose key signs for the command line."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from keyturn_client.settings import Kafka, Services
 from keyturn_contracts.topics import BACKEND
 from pydantic import BaseModel, ValidationError
 
+from shared.cli.locating import locate
 from shared.cli.problems import Problem
-
-Locate = Callable[[Path | None], Mapping[str, Any]]
-"""Returns of a running stack what `keyturn status -o json` shows; None is the usual folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +50,10 @@ class _Shown(BaseModel):
     issuer: _Issuer
 
 
-_locate: Locate | None = None
-
-
-def located_by(locate: Locate) -> None:
-    """Say how a running stack is found: the composition root does, once."""
-    global _locate  # noqa: PLW0603  a command line is one process with one composition root
-    _locate = locate
-
-
 def find(data_dir: Path | None) -> Where:
     """Return where everything of the running stack is."""
-    if _locate is None:
-        raise Problem("Nothing says where a stack runs: use ./keyturn.")
     try:
-        shown = _Shown.model_validate(_locate(data_dir))
+        shown = _Shown.model_validate(locate(data_dir))
         backend = shown.kafka.principals[BACKEND]
         urls = {name: service.url for name, service in shown.services.items()}
         services = Services(

@@ -12,7 +12,7 @@ from keyturn_contracts.keys import new_signing_key, private_jwk
 from keyturn_contracts.workflow import Reach
 
 from shared.cli.exit_codes import ExitCode
-from shared.cli.where import located_by
+from shared.cli.locating import located_by
 from tests.cli.running import run
 
 WHO = ("--brand", "acme", "--as", "ada")
