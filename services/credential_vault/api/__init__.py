@@ -1,0 +1,1 @@
+"""What the vault answers over HTTP."""

@@ -1,0 +1,1 @@
+"""What the vault does without being asked."""

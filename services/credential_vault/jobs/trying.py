@@ -1,0 +1,152 @@
+"""Tries versions at their providers: claimed, tried outside any transaction, settled in one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from keyturn_contracts.credential_vault import VerifyAccount
+from keyturn_contracts.message import Command, Key
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from services.credential_vault.providers.finding import Finding
+from services.credential_vault.providers.probes import fill_probe
+from services.credential_vault.providers.provider import Providers
+from services.credential_vault.providers.smtp import SmtpLogin
+from services.credential_vault.rules.account import Desk
+from services.credential_vault.rules.editing import conclude_edit
+from services.credential_vault.rules.trial import Trial, is_worth_another
+from services.credential_vault.rules.verifying import conclude_verification
+from services.credential_vault.settings import VaultSettings
+from services.credential_vault.store.claims import ToTry, claim_trials, postpone
+from services.credential_vault.store.secrets import open_secret
+from shared.messaging.crash import crash_point
+from shared.messaging.handlers import Aggregate
+from shared.messaging.settle import settle
+from shared.security.keys import DoesNotOpenError, KeyProvider, UnknownKeyError
+
+_log = structlog.stdlib.get_logger()
+
+_SHORTEST_PAUSE = timedelta(seconds=1)
+_LONGEST_PAUSE = timedelta(seconds=5)
+_NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
+
+
+class Trials:
+    """What one process has under way. A try that never ends, or dies with us, is somebody else's.
+
+    A slow provider keeps one place and nobody waiting: each try is a task of its own.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        accounts: Aggregate[Desk],
+        *,
+        keys: KeyProvider,
+        providers: Providers,
+        settings: VaultSettings,
+        wake: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._accounts = accounts
+        self._keys = keys
+        self._providers = providers
+        self._settings = settings
+        self._wake = wake
+        self._under_way: set[asyncio.Task[None]] = set()
+
+    async def start_due(self) -> int:
+        """Claim what is due, as far as there is room, and begin to try it; return how many."""
+        room = self._settings.tries_at_once - len(self._under_way)
+        if room <= 0:
+            return 0
+        async with self._engine.begin() as connection:
+            due = await claim_trials(connection, room, self._settings.lease)
+        at_once: list[tuple[ToTry, Finding]] = []
+        for one in due:
+            prepared = await self._prepare(one)
+            if isinstance(prepared, Finding):
+                at_once.append((one, prepared))
+            elif prepared is not None:
+                self._begin(self._try(one, prepared))
+        await self._settle(at_once)
+        return len(due)
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way any more."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+
+    async def _prepare(self, one: ToTry) -> Finding | SmtpLogin | None:
+        """Return whom to ask, or what is known without asking; None where it cannot be opened."""
+        if one.is_deleted:
+            return _NOT_ASKED
+        if one.extension is None or one.secret is None:
+            _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
+            return None
+        try:
+            fields = await open_secret(self._keys, one.at, one.secret)
+        except (DoesNotOpenError, UnknownKeyError) as error:
+            _log.error(
+                "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
+            )
+            return None
+        return fill_probe(one.extension.manifest, one.scheme, one.settings, fields)
+
+    def _begin(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.create_task(run(), name="a try at a provider")
+        self._under_way.add(task)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # Its lease runs out, and whoever comes then tries it again.
+            _log.error("a try could not be settled", exc_info=error)
+        self._wake()
+
+    async def _try(self, one: ToTry, login: SmtpLogin) -> None:
+        wait = await self._providers.take_turn(login)
+        if wait > 0:
+            await self._postpone(one, timedelta(seconds=wait))
+            return
+        finding = await self._providers.log_in(login)
+        crash_point("vault.after_try")
+        waited = datetime.now(UTC) - one.since
+        if is_worth_another(one.since, _trial(one, finding)):
+            await self._postpone(one, min(max(waited / 2, _SHORTEST_PAUSE), _LONGEST_PAUSE))
+            return
+        await self._settle([(one, finding)])
+
+    async def _postpone(self, one: ToTry, pause: timedelta) -> None:
+        async with self._engine.begin() as connection:
+            await postpone(connection, one.at, one.claim, pause)
+
+    async def _settle(self, found: Iterable[tuple[ToTry, Finding]]) -> None:
+        """Conclude all of these in one transaction; each looks at its account as it is by now."""
+        by_command: dict[type[Command], dict[Key, Trial]] = {}
+        for one, finding in found:
+            by_command.setdefault(one.command, {})[one.key] = _trial(one, finding)
+        if not by_command:
+            return
+        async with self._engine.begin() as connection:
+            for command, trials in by_command.items():
+                conclude = conclude_verification if command is VerifyAccount else conclude_edit
+                settled = await settle(connection, self._accounts, command, trials, conclude)
+                for key, error in settled.failed.items():
+                    _log.error("a try could not be settled", about=str(key), exc_info=error)
+        self._wake()
+
+
+def _trial(one: ToTry, finding: Finding) -> Trial:
+    return Trial(
+        number=one.at.number,
+        claim=one.claim,
+        at=datetime.now(UTC),
+        verdict=finding.verdict,
+        said=finding.said,
+    )
