@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
 from deploy.local import kafka as kafka_part
 from deploy.local import postgres as postgres_part
@@ -14,7 +14,7 @@ from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.parts import Part, Say
 from deploy.local.passwords import Passwords
 from deploy.local.ports import keep_port
-from deploy.local.problems import NotFound
+from deploy.local.problems import NotFound, StackProblem
 from deploy.local.roles import ROLES, database_of, role_of
 from deploy.local.services import SERVICES
 from deploy.local.sockets import keep_socket_folder
@@ -117,8 +117,27 @@ def plan_stack(
     state.write(data.state)
     plan = _plan(data, state, external, jars)
     for service in SERVICES:
-        write_settings(data.settings_of(service), plan.settings_of(service))
+        file = data.settings_of(service)
+        write_settings(file, plan.settings_of(service).model_copy(update={"extra": _extra(file)}))
     return plan
+
+
+class _Extra(BaseModel):
+    """The one part of a service's settings that is an operator's."""
+
+    extra: dict[str, JsonValue] = {}
+
+
+def _extra(file: Path) -> dict[str, JsonValue]:
+    """Return what an operator has put there for the service alone: it stays as it is."""
+    if not file.exists():
+        return {}
+    try:
+        return _Extra.model_validate_json(file.read_bytes()).extra
+    except ValidationError as error:
+        raise StackProblem(
+            f"{file} cannot be read as the settings of a service: correct it, or remove it."
+        ) from error
 
 
 def known_plan(data: DataFolder, *, external: External) -> Plan:
