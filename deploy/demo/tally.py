@@ -24,6 +24,19 @@ class Send:
     refused_at: float | None = None
     accepted_at: float | None = None
 
+    def take(self, what: str, at: float, fact: Mapping[str, Any]) -> None:
+        """Take what the log says of it next."""
+        if what == "closed":
+            self.closed_at = at
+        elif what == "accepted":
+            self.accepted_at = at
+        elif what in {"login", "refused"}:
+            self.password = str(fact["password"])
+            if what == "login":
+                self.login_at = at
+            else:
+                self.refused_at = at
+
     def is_under_way(self, at: float) -> bool:
         return self.opened_at <= at and (self.closed_at is None or at < self.closed_at)
 
@@ -58,39 +71,39 @@ class Tally:
         return self.before + self.during + self.after
 
 
-def read_sends(lines: Iterable[str]) -> list[Send]:
-    """Return what the engine's clients did, in the order of their connections.
+class MailLog:
+    """The mail server's log, read as far as it has been written."""
 
-    A client says who it is after it has connected; one that never did is none of the engine's.
-    """
-    opened: dict[int, float] = {}
-    sends: dict[int, Send] = {}
-    for line in lines:
+    def __init__(self) -> None:
+        self.sends: list[Send] = []
+        """What the engine's clients did, in the order in which they said who they are.
+
+        A client says so after it has connected; one that never did is none of the engine's.
+        """
+        self.dropped: dict[str, float] = {}
+        """When the server's operator dropped each password."""
+        self._opened: dict[int, float] = {}
+        self._by_session: dict[int, Send] = {}
+
+    def take(self, line: str) -> None:
         fact: dict[str, Any] = json.loads(line)
         session, at, what = fact.get("session"), float(fact["at"]), fact["what"]
+        if what == "drop":
+            self.dropped[fact["password"]] = at
         if not isinstance(session, int):
-            continue
+            return
         if what == "opened":
-            opened[session] = at
+            self._opened[session] = at
         elif what == "hello" and str(fact["client"]).endswith(ENGINE):
             workflow = str(fact["client"]).removesuffix(ENGINE)
-            sends[session] = Send(workflow=workflow, opened_at=opened[session])
-        elif session in sends:
-            _take(sends[session], what, at, fact)
-    return list(sends.values())
-
-
-def _take(send: Send, what: str, at: float, fact: Mapping[str, Any]) -> None:
-    if what == "closed":
-        send.closed_at = at
-    elif what == "accepted":
-        send.accepted_at = at
-    elif what in {"login", "refused"}:
-        send.password = str(fact["password"])
-        if what == "login":
-            send.login_at = at
-        else:
-            send.refused_at = at
+            send = Send(workflow=workflow, opened_at=self._opened.pop(session))
+            self._by_session[session] = send
+            self.sends.append(send)
+        elif session in self._by_session:
+            self._by_session[session].take(what, at, fact)
+        if what == "closed":
+            self._opened.pop(session, None)
+            self._by_session.pop(session, None)
 
 
 def under_way(sends: Iterable[Send], at: float) -> int:
@@ -117,12 +130,21 @@ def count(sends: Sequence[Send], switches: Sequence[Switch], begun: int) -> Tall
     )
 
 
-def users_of(sends: Iterable[Send], password: str, since: float) -> set[str]:
-    """Return the workflows that have sent something with this password since then."""
+def users_of(sends: Iterable[Send], password: str) -> set[str]:
+    """Return the workflows that have sent something with this password."""
     return {
         send.workflow
         for send in sends
-        if send.password == password and send.accepted_at is not None and send.accepted_at >= since
+        if send.password == password and send.accepted_at is not None
+    }
+
+
+def tried_since(sends: Iterable[Send], since: float) -> set[str]:
+    """Return the workflows that have begun a send since then and were let in or refused."""
+    return {
+        send.workflow
+        for send in sends
+        if send.opened_at >= since and (send.accepted_at or send.refused_at)
     }
 
 
