@@ -29,7 +29,7 @@ class Kept:
             (self._folder / f"{command.id}.json").unlink(missing_ok=True)
 
     def all(self) -> list[Prepared]:
-        """Return what has no outcome yet, the oldest first; what was cut off in writing was not sent."""
+        """Return what has no outcome yet, the oldest first; a file cut off was never sent."""
         found: list[Prepared] = []
         for path in sorted(self._folder.glob("*.json")) if self._folder is not None else ():
             with contextlib.suppress(ValidationError):

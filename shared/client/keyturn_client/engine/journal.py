@@ -329,6 +329,6 @@ def _note(
 def _carry(connection: sqlite3.Connection, entry: Entry, workflow_ids: Iterable[str]) -> None:
     connection.execute(
         "UPDATE unsettled SET epoch = ?, number = ? "
-        "WHERE NOT removes AND workflow_id IN (SELECT value FROM json_each(?))",
+        "WHERE workflow_id IN (SELECT value FROM json_each(?))",
         (entry.epoch, entry.number, json.dumps(list(workflow_ids))),
     )

@@ -85,7 +85,7 @@ class Keeper:
         self._want_list = want_list
         self.tasks = asyncio.TaskGroup()
         """Entered by who runs the engine: a step that fails in it ends the engine."""
-        self._ready = False
+        self.is_ready = False
         self._touched: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._confirmations: dict[str, _Confirmation] = {}
@@ -108,7 +108,7 @@ class Keeper:
 
     def epoch_begun(self) -> None:
         """Begin anew: nothing is done until the service knows the list."""
-        self._ready = False
+        self.is_ready = False
         self._confirmations.clear()
         for account in self.accounts.values():
             account.confirming = None
@@ -118,7 +118,7 @@ class Keeper:
 
     def list_known(self) -> None:
         """Take it that the service has the whole list."""
-        self._ready = True
+        self.is_ready = True
         for account in self.accounts.values():
             account.told = account.bindings > 0
             self._touch(account.account_id)
@@ -179,7 +179,7 @@ class Keeper:
     def is_idle(self) -> bool:
         """Whether everything is done that can be done now."""
         return (
-            self._ready
+            self.is_ready
             and not self._touched
             and not any(
                 one.busy or one.listing or one.confirming is not None
@@ -193,7 +193,7 @@ class Keeper:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not self._ready:
+            if not self.is_ready:
                 continue
             touched, self._touched = self._touched, {}
             fetches = [one for one in touched if self._step(self._account(one)) == "fetch"]
