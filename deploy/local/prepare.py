@@ -1,5 +1,6 @@
 """Makes the running parts fit for the services: databases and roles, Kafka's users and topics."""
 
+import asyncio
 import os
 import sys
 import time
@@ -15,7 +16,8 @@ from deploy.local.plan import Plan, known_plan
 from deploy.local.postgres import NAME as POSTGRES
 from deploy.local.problems import StackProblem
 from deploy.local.roles import ensure_databases
-from deploy.local.services import SERVICES
+from deploy.local.services import SERVICES, startable_services
+from shared.database.migrate import upgrade
 from shared.messaging.administration import KafkaRefused
 from shared.messaging.topics import TopicChanges, apply_topics
 from shared.messaging.users import apply_users
@@ -28,6 +30,12 @@ def prepare_databases(plan: Plan) -> None:
     """Create what is missing; what is there stays as it is."""
     roles = {service: plan.role_passwords(service) for service in SERVICES}
     ensure_databases(plan.postgres, roles, is_ours=plan.external.postgres is None)
+
+
+def migrate_databases(plan: Plan) -> None:
+    """Bring each service's tables to what its code expects."""
+    for service in startable_services():
+        asyncio.run(upgrade(plan.settings_of(service).database, service))
 
 
 def prepare_kafka(plan: Plan, *, replication: int = 1, dry_run: bool = False) -> TopicChanges:
@@ -48,6 +56,7 @@ def _prepare_all(root: Path) -> None:
     parts = {part.name: part for part in plan.parts}
     _await(parts.get(POSTGRES))
     prepare_databases(plan)
+    migrate_databases(plan)
     _await(parts.get(KAFKA))
     prepare_kafka(plan)
 
