@@ -148,7 +148,7 @@ def decide_add(counter: Counter | None, asked: Asked[Add]) -> Decision[Counter, 
             raise Stubborn
         case "negative":
             # Nothing is wrong with the rule: the database refuses what it decides.
-            return Applied(Counter(total=-1))
+            return Applied(Counter(total=-1_000_000))
         case _:
             pass
     if command.amount == 0:
@@ -156,7 +156,7 @@ def decide_add(counter: Counter | None, asked: Asked[Add]) -> Decision[Counter, 
     before = counter or Counter()
     if before.total + command.amount < 0:
         return Refused("too_little", "There is less than that.")
-    after = replace(before, total=before.total + command.amount, note=command.note)
+    after = replace(before, total=before.total + command.amount, note=command.note or before.note)
     return Applied(after, [Changed(counter_id=command.counter_id, total=after.total)])
 
 
