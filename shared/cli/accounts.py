@@ -22,7 +22,7 @@ from shared.cli.credentials import Sources, choose_scheme, gather, read_pairs
 from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import AccountId
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, Part, Row, say
+from shared.cli.output import Column, Part, say
 from shared.cli.problems import Problem, as_usage, usage
 from shared.cli.sending import send
 
@@ -71,7 +71,6 @@ _FIELDS = (
     Column("Settings", "settings"),
     Column("Creator", "creator"),
     Column("Retire", "retire"),
-    Column("Held by", lambda row: [one["engine_id"] for one in row.get("holders") or ()]),
     Column("Not retired", "unretired"),
 )
 _VERSIONS = (
@@ -80,6 +79,11 @@ _VERSIONS = (
     Column("SINCE", "since"),
     Column("BY", "by"),
     Column("REASON", "reason"),
+)
+_HOLDERS = (
+    Column("ENGINE", "engine_id"),
+    Column("VERSION", "version"),
+    Column("LEASE UNTIL", "lease_until"),
 )
 _DEPENDENTS = (
     Column("ENGINE", "engine_id"),
@@ -197,9 +201,10 @@ async def list_accounts(
     state: Annotated[
         str | None, typer.Option(help="Only those that are connected, needs_attention or deleted.")
     ] = None,
+    name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
 ) -> None:
     """List the accounts of the brand."""
-    filters = {"extension": extension, "state": state}
+    filters = {"extension": extension, "state": state, "name": name}
     async with options.backend() as backend:
         found = backend.queries.accounts(
             **{name: value for name, value in filters.items() if value is not None}
@@ -214,8 +219,11 @@ async def show(options: Asks, account_id: AccountId) -> None:
     """Show an account with the history of its versions, never a secret."""
     async with options.backend() as backend:
         account = await _account(backend, account_id)
-    versions: Sequence[Row] = account.get("versions") or ()
-    options.output.one(account, _FIELDS, [Part("VERSIONS", versions, _VERSIONS)])
+    parts = [
+        Part("VERSIONS", account["versions"], _VERSIONS),
+        Part("HELD BY", account["holders"], _HOLDERS),
+    ]
+    options.output.one(account, _FIELDS, parts)
 
 
 @command(app, "dependents")

@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 from keyturn_client.settings import Kafka, Services
-from keyturn_contracts.topics import BACKEND
+from keyturn_contracts.topics import BACKEND, LOCAL_ISSUER
 from pydantic import BaseModel, ValidationError
 
 from shared.cli.locating import locate
 from shared.cli.problems import Problem
+
+_KEY_FILE = Path("keys", "local-issuer.json")
+"""Below the folder of the stack: the private key of the issuer that it makes for people here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,12 @@ class _Service(BaseModel):
     url: str
 
 
-class _Issuer(BaseModel):
-    name: str
-    key_file: Path
-
-
 class _Shown(BaseModel):
     """As much of it as is needed here."""
 
     kafka: _Kafka
     services: dict[str, _Service]
-    issuer: _Issuer
+    data: Path
 
 
 def find(data_dir: Path | None) -> Where:
@@ -66,10 +64,10 @@ def find(data_dir: Path | None) -> Where:
             "The running stack is of another version: stop it with `keyturn down` and start it "
             "again with `keyturn up`."
         ) from None
-    if not shown.issuer.key_file.exists():
+    key_file = shown.data / _KEY_FILE
+    if not key_file.exists():
         raise Problem(
-            f"The key of the issuer {shown.issuer.name} is not in {shown.issuer.key_file}: "
-            "`keyturn up` makes it."
+            f"The key that signs for the command line is not in {key_file}: `keyturn up` makes it."
         )
     return Where(
         kafka=Kafka(
@@ -81,6 +79,6 @@ def find(data_dir: Path | None) -> Where:
             ca_file=shown.kafka.ca_file,
         ),
         services=services,
-        issuer=shown.issuer.name,
-        key_file=shown.issuer.key_file,
+        issuer=LOCAL_ISSUER,
+        key_file=key_file,
     )

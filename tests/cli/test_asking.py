@@ -26,7 +26,10 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and does not listen: nobody else can either
         port = taken.getsockname()[1]
-        write_private(tmp_path / "issuer.json", json.dumps(private_jwk(new_signing_key())))
+        (tmp_path / "keys").mkdir()
+        write_private(
+            tmp_path / "keys/local-issuer.json", json.dumps(private_jwk(new_signing_key()))
+        )
         write_private(tmp_path / "password", "secret")
         backend = {"mechanism": "SCRAM-SHA-512", "password_file": str(tmp_path / "password")}
         url = {"url": f"http://127.0.0.1:{port}"}
@@ -37,7 +40,7 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
                 "principals": {"backend": backend},
             },
             "services": {"catalog": url, "credential-vault": url, "workflow": url},
-            "issuer": {"name": "local", "key_file": str(tmp_path / "issuer.json")},
+            "data": str(tmp_path),
         }
         located_by(lambda _data_dir: shown)
         yield tmp_path
@@ -132,14 +135,14 @@ def test_without_a_stack_the_sentence_says_how_to_have_one() -> None:
 
 
 def test_a_key_that_others_can_read_is_not_used(nothing_there: Path) -> None:
-    (nothing_there / "issuer.json").chmod(0o644)
+    (nothing_there / "keys/local-issuer.json").chmod(0o644)
     code, sentence = told("accounts", "list", *WHO)
     assert code is ExitCode.FAILED
     assert "chmod 0600" in sentence
 
 
 def test_a_dry_run_of_a_registration_shows_it_and_writes_no_key(nothing_there: Path) -> None:
-    folder = nothing_there / "keys"
+    folder = nothing_there / "new"
     words = ("engines", "register", "e1", "--name", "Engine", "--reach-account", "mail")
     result = run(*words, "--keys-in", str(folder), "--dry-run", "-o", "json", *WHO)
     assert result.exit_code == 0, result.stderr
@@ -184,7 +187,7 @@ def test_an_engine_registers_with_public_keys_that_it_sent(nothing_there: Path) 
 
 def test_a_private_key_is_not_taken_for_a_public_one(nothing_there: Path) -> None:
     words = ("engines", "register", "e1", "--name", "E", "--reach-all", "--dry-run")
-    private = nothing_there / "issuer.json"
+    private = nothing_there / "keys/local-issuer.json"
     code, sentence = told(
         *words, f"--sig={private}", f"--enc={private}", f"--proof={private}", *WHO
     )
