@@ -62,8 +62,12 @@ class DataFolder:
     def settings_of(self, service: str) -> Path:
         return self.services / f"{service}.json"
 
+    @property
+    def keys(self) -> Path:
+        return self.root / "keys"
+
     def keys_of(self, service: str) -> Path:
-        return self.root / "keys" / service
+        return self.keys / service
 
     def log_of(self, part: str) -> Path:
         return self.logs / f"{part}.log"
@@ -80,6 +84,7 @@ def open_data_folder(root: Path) -> DataFolder:
         folder.redis,
         folder.services,
         folder.issuers,
+        folder.keys,
     ):
         make_private(room)
     return folder

@@ -36,6 +36,8 @@ class Roster:
         left = {name: one for name, one in self._entries.items() if _lives(one)}
         if left:
             say(f"The last run was killed; what it left is stopped: {', '.join(sorted(left))}.")
+        elif self._entries:
+            say("The last run was killed; nothing of it runs any more.")
         for one in left.values():
             psutil.Process(one.pid).send_signal(one.signal)
         deadline = time.monotonic() + _PATIENCE_SECONDS

@@ -10,6 +10,7 @@ from deploy.local.state import State
 
 _LIMIT = 107
 _LONGEST_NAME = "pg/.s.PGSQL.5432"
+SHORT_PLACES = ("/tmp",)  # noqa: S108  a folder of mode 0700 is made there
 
 
 def fits(folder: Path) -> bool:
@@ -40,7 +41,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _short_folder() -> Path:
-    places = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]  # noqa: S108 - mkdtemp makes it private
+    places = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), *SHORT_PLACES]
     for place in filter(None, places):
         if fits(Path(place) / "keyturn-xxxxxxxx") and os.access(place, os.W_OK):
             return Path(tempfile.mkdtemp(prefix="keyturn-", dir=place))

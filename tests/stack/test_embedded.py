@@ -1,5 +1,7 @@
 """The embedded stack serves, and lets nobody in who is not declared."""
 
+from typing import Any, cast
+
 import asyncpg
 import pytest
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -8,10 +10,11 @@ from redis import Redis
 from redis.exceptions import NoPermissionError
 
 from deploy.local.problems import StackProblem
-from deploy.local.sql import Server, connected
+from deploy.local.sql import connected
 from shared.messaging.topics import apply_topics
-from shared.settings import DatabaseRole, DatabaseSettings, KafkaSettings
+from shared.settings import DatabaseRole, KafkaSettings
 from tests.running_stack import RunningStack
+from tests.stack.clients import as_role, client_of
 
 
 async def test_each_role_of_a_new_database_logs_in_and_only_the_owner_makes_tables(
@@ -50,7 +53,7 @@ def test_a_service_sees_its_own_redis_keys_alone(stack: RunningStack) -> None:
         with pytest.raises(NoPermissionError):
             client.get("workflow:seen")
         with pytest.raises(NoPermissionError):
-            client.keys("catalog:*")
+            cast("Any", client).flushall()
 
 
 def test_an_engine_cannot_write_what_the_vault_announces(stack: RunningStack) -> None:
@@ -73,17 +76,6 @@ def test_declaring_the_same_again_changes_nothing(stack: RunningStack) -> None:
     assert changes.created == ()
     assert changes.configured == ()
     assert (changes.granted, changes.withdrawn) == (0, 0)
-
-
-def as_role(database: DatabaseSettings, role: DatabaseRole) -> Server:
-    login = database.login(role)
-    return Server(
-        host=database.host,
-        port=database.port,
-        user=login.name,
-        password=login.password.get_secret_value(),
-        database=database.name,
-    )
 
 
 def write(kafka: KafkaSettings, topic: str) -> int | None:
@@ -118,13 +110,3 @@ def read_as(kafka: KafkaSettings, topic: str, group: str) -> int | None:
     finally:
         consumer.close()
     return None
-
-
-def client_of(kafka: KafkaSettings) -> dict[str, str | int | float | bool]:
-    return {
-        "bootstrap.servers": kafka.bootstrap,
-        "security.protocol": kafka.security_protocol,
-        "sasl.mechanism": kafka.mechanism,
-        "sasl.username": kafka.principal,
-        "sasl.password": kafka.password.get_secret_value(),
-    }

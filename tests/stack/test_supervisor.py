@@ -1,0 +1,166 @@
+"""`keyturn up`: what dies is started again, what was killed leaves nothing, secrets stay inside."""
+
+import os
+import signal
+from collections.abc import Generator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local.lock import holder_of
+from tests.stack.supervised import SMALL_SERVICE, Supervised, supervised
+from tests.waiting import until
+
+PARTS = ("kafka", "postgres", "redis")
+NAMED = ("catalog", "credential-vault", "workflow")
+
+
+@pytest.fixture(scope="module")
+def up() -> Generator[Supervised]:
+    with supervised() as one:
+        run = one.keyturn("up")
+        assert run.returncode == 0, run.stderr
+        yield one
+
+
+@pytest.mark.parametrize("name", [*PARTS, *NAMED, "zygote"])
+def test_what_is_killed_is_started_again_and_serves(up: Supervised, name: str) -> None:
+    before = up.until_ready().parts[name]
+    assert before.pid is not None
+    os.kill(before.pid, signal.SIGKILL)
+
+    def it_is_another_one() -> bool:
+        now = up.part(name)
+        return now.state == "ready" and now.pid != before.pid
+
+    until(it_is_another_one, within=60)
+    up.until_ready()
+    after = up.part(name)
+    assert after.restarts == before.restarts + 1
+    assert after.last_exit is not None
+    assert after.last_exit.startswith("killed by signal 9")
+
+
+def test_services_end_with_the_process_that_forked_them(up: Supervised) -> None:
+    status = up.until_ready()
+    forks = [status.parts[name].pid for name in NAMED]
+    zygote = status.parts["zygote"].pid
+    assert zygote is not None
+    os.kill(zygote, signal.SIGKILL)
+    until(lambda: not any(pid and is_alive(pid) for pid in forks))
+    up.until_ready()
+
+
+def test_up_again_changes_nothing_and_says_so(up: Supervised) -> None:
+    before = up.until_ready()
+    run = up.keyturn("up")
+    assert run.returncode == 0
+    assert "runs already" in run.stderr
+    assert up.status().supervisor == before.supervisor
+
+
+def test_status_tells_a_program_every_address_and_no_password(up: Supervised) -> None:
+    up.until_ready()
+    addresses = up.addresses()
+    assert addresses["kafka"]["bootstrap"].startswith("127.0.0.1:")
+    assert set(addresses["services"]) == set(NAMED)
+    files = [principal["password_file"] for principal in addresses["kafka"]["principals"].values()]
+    for file in map(Path, files):
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert file.read_text() not in str(addresses)
+
+
+def test_no_password_is_in_an_argument_an_environment_or_a_log(up: Supervised) -> None:
+    up.until_ready()
+    passwords = {file.read_text() for file in (up.root / "passwords").rglob("*") if file.is_file()}
+    assert len(passwords) == 20
+    supervisor = psutil.Process(up.status().supervisor)
+    for process in (supervisor, *supervisor.children(recursive=True)):
+        seen = " ".join(process.cmdline()) + str(process.environ())
+        assert not any(password in seen for password in passwords), process
+    for log in (up.root / "logs").iterdir():
+        said = log.read_text(errors="replace")
+        assert not any(password in said for password in passwords), log
+
+
+def test_everything_in_the_folder_is_its_owners_alone(up: Supervised) -> None:
+    up.until_ready()
+    for path in (up.root, *up.root.iterdir()):
+        assert path.stat().st_mode & 0o077 == 0, path
+    for path in [*(up.root / "services").iterdir(), *(up.root / "keys").iterdir()]:
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_nothing_listens_beyond_loopback(up: Supervised) -> None:
+    supervisor = psutil.Process(up.until_ready().supervisor)
+    family = [supervisor, *supervisor.children(recursive=True)]
+    listening = [
+        connection.laddr
+        for process in family
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) == 5
+    assert {address[0].removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_down_stops_in_order_and_the_next_start_has_the_same_addresses() -> None:
+    with supervised() as one:
+        assert one.keyturn("up").returncode == 0
+        first = one.addresses()
+        assert one.keyturn("down").returncode == 0
+        assert holder_of(one.data) is None
+        assert "workflow stopped in order" in one.data.log_of("workflow").read_text()
+        assert one.keyturn("status").returncode == 3
+        assert one.keyturn("up").returncode == 0
+        second = one.addresses()
+        for part in ("kafka", "postgres", "redis"):
+            assert first[part] == second[part]
+        urls = [
+            {name: of["url"] for name, of in each["services"].items()} for each in (first, second)
+        ]
+        assert urls[0] == urls[1]
+
+
+def test_a_killed_supervisor_takes_all_with_it_and_the_next_one_says_what_was_left() -> None:
+    with supervised() as one:
+        assert one.keyturn("up").returncode == 0
+        status = one.status()
+        family = psutil.Process(status.supervisor).children(recursive=True)
+        os.kill(status.supervisor, signal.SIGKILL)
+        until(lambda: not any(is_alive(process.pid) for process in family))
+        assert one.keyturn("status").returncode == 3
+        run = one.keyturn("up")
+        assert run.returncode == 0, run.stderr
+        assert "The last run was killed" in run.stderr
+        assert one.status().supervisor != status.supervisor
+
+
+def test_a_service_that_always_ends_is_named_and_the_rest_runs() -> None:
+    broken = SMALL_SERVICE.replace("server.serve_forever()", 'raise SystemExit("no keys here")')
+    with supervised(workflow=broken) as one:
+        run = one.keyturn("up")
+        assert run.returncode == 6
+        assert "workflow ends each time it is started" in run.stderr
+        assert "no keys here" in run.stderr
+        assert one.part("catalog").state == "ready"
+        assert one.keyturn("status").returncode == 6
+
+
+def test_a_service_whose_import_starts_a_thread_is_not_forked() -> None:
+    threaded = (
+        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        + SMALL_SERVICE
+    )
+    with supervised(catalog=threaded) as one:
+        run = one.keyturn("up")
+        assert run.returncode == 6
+        assert "started threads" in run.stderr
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
