@@ -19,6 +19,7 @@ from shared.messaging.context import Context
 from shared.messaging.delivery import Unavailable, deliver
 from shared.messaging.envelope import Asked, News
 from shared.messaging.framework import Polled, Subscription, build_broker, subscribe
+from shared.messaging.guard import guarded
 from shared.messaging.handlers import Handlers
 from shared.messaging.held import Limits
 from shared.messaging.hints import Hints
@@ -67,7 +68,7 @@ class Consumer:
         self._writer = context.writer
         self._reading = reading
         self._consuming = Consuming(
-            handlers=handlers, parse=reading.parse, limits=limits or Limits()
+            handlers=guarded(handlers), parse=reading.parse, limits=limits or Limits()
         )
         self._assignment = Assignment(
             writer=context.writer,
@@ -100,8 +101,8 @@ class Consumer:
 
     async def stop(self) -> None:
         """Finish the transaction in hand, and leave."""
-        await self._broker.stop()
         await self._hints.stop()
+        await self._broker.stop()
 
     @property
     def is_running(self) -> bool:
@@ -239,5 +240,5 @@ class Consumer:
         self._brake.note(arrived=len(arrived), failed=len(failed) + len(done.not_applied))
         metrics.BRAKE.set(self._brake.is_on)
         if self._brake.is_on:
-            self._health.is_missing("consumer", "stands still: most of what arrives fails here")
+            self._health.is_missing("brake", "is on: most of what arrives fails in our own code")
             _log.critical("the consumer stands still: most of what arrives fails in our own code")

@@ -6,6 +6,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -72,3 +73,14 @@ async def given(stack: RunningStack, tmp_path: Path) -> AsyncGenerator[Given]:
     folder.mkdir()
     async with given_service(stack, folder, notes.service) as given:
         yield given
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> None:
+    """Without the values of every frame: forty of them take seconds to render."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.add_log_level,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
+    )
