@@ -1,16 +1,16 @@
 """`keyturn held`: what could not be applied yet: look, try again, drop."""
 
 import re
-from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
 import typer
-from keyturn_client.http import Http
+from keyturn_client.problems import UnreachableError
 from keyturn_contracts.message import Part
 from keyturn_contracts.topics import SERVICES
 
 from shared.cli.asking import command
 from shared.cli.consent import ask_consent
+from shared.cli.exit_codes import ExitCode
 from shared.cli.options import Asks
 from shared.cli.output import Column, Row, say
 from shared.cli.problems import usage
@@ -66,19 +66,27 @@ async def list_held(
     options: Asks,
     service: Annotated[str | None, typer.Option(help="Only what this service holds.")] = None,
     state: State = None,
-) -> None:
+) -> ExitCode:
     """List what each service holds back, and why."""
     if service is not None and service not in SERVICES:
         raise usage(f"There is no service {service}: there are {', '.join(SERVICES)}.")
+    asked = SERVICES if service is None else (service,)
     filters = {} if state is None else {"state": state}
-
-    async def everything(http: Http) -> AsyncIterator[Row]:
-        for one in SERVICES if service is None else (service,):
-            async for row in http.pages(one, "/v1/held", filters):
-                yield row
-
+    found: list[Row] = []
+    silent: list[UnreachableError] = []
     async with options.http("operator") as http:
-        await options.output.each(everything(http), _COLUMNS, nothing="Nothing is held.")
+        for one in asked:
+            try:
+                found += [row async for row in http.pages(one, "/v1/held", filters)]
+            except UnreachableError as error:
+                silent.append(error)
+    if len(silent) == len(asked):
+        raise silent[0]
+    for error in silent:
+        say(str(error))
+    nothing = "The others hold nothing." if silent else "Nothing is held."
+    options.output.rows(found, _COLUMNS, nothing=nothing)
+    return ExitCode.PARTLY if silent else ExitCode.OK
 
 
 @command(app, "show")

@@ -14,9 +14,8 @@ from shared.cli.output import Column, Output, Part, Row, say
 from shared.cli.problems import Problem
 from shared.cli.progress import waiting
 
+_COMMAND = (Column("Command", "command"), Column("Id", "command_id"))
 _OUTCOME = (
-    Column("Command", "command"),
-    Column("Id", "command_id"),
     Column("Outcome", "outcome"),
     Column("Changed", "changed"),
     Column("Note", "note"),
@@ -106,10 +105,10 @@ def _write(output: Output, said: Row, prepared: Prepared, outcome: Row) -> None:
 
 
 def _show(output: Output, row: Row) -> None:
-    known = {column.of for column in _OUTCOME} | {"events", "verdicts", "not_applied"}
+    known = {column.of for column in (*_COMMAND, *_OUTCOME)} | {"events", "verdicts", "not_applied"}
     extra = [Column(name.replace("_", " ").capitalize(), name) for name in row if name not in known]
     parts = [Part("VERDICTS", row.get("verdicts") or (), _VERDICTS)]
-    output.one(row, [*extra, *_OUTCOME], parts)
+    output.one(row, [*_COMMAND, *extra, *_OUTCOME], parts)
 
 
 def _announced(event: Mapping[str, str]) -> str:
