@@ -1,6 +1,6 @@
 """What the workflow service's tests begin with: engines with real keys, and what they ask."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
@@ -27,6 +27,7 @@ from keyturn_contracts.topics import commands_topic
 from keyturn_contracts.workflow import (
     BeginEpoch,
     ConfirmRotation,
+    DeleteWorkflows,
     EngineKind,
     ListPart,
     Reach,
@@ -48,6 +49,10 @@ ADA = "ada"
 MEMBER: frozenset[Role] = frozenset({"member"})
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 def given_asked(
     command: C,
     *,
@@ -62,7 +67,7 @@ def given_asked(
 ) -> Asked[C]:
     """Return a command as the consumer hands it on, with a signature that holds."""
     value, topic = command.to_json(), commands_topic(command.service)
-    id_ = CommandId(brand, issuer, new_id())
+    id_ = CommandId(brand, issuer, new_id(at))
     actor = sign_command(
         key,
         issuer=issuer,
@@ -97,7 +102,12 @@ def given_asked(
 
 
 def by_person(
-    command: C, *, subject: str = "root", brand: str = "acme", roles: frozenset[Role] | None = None
+    command: C,
+    *,
+    subject: str = "root",
+    brand: str = "acme",
+    roles: frozenset[Role] | None = None,
+    at: datetime = NOON,
 ) -> Asked[C]:
     """Return what an administrator asks, or somebody with other roles."""
     return given_asked(
@@ -107,6 +117,7 @@ def by_person(
         subject=subject,
         roles=frozenset({"administrator"}) if roles is None else roles,
         brand=brand,
+        at=at,
     )
 
 
@@ -114,8 +125,14 @@ class GivenEngine:
     """An engine as the outside sees it: its keys, and its count of what it has sent."""
 
     def __init__(
-        self, id_: str = "e1", *, brand: str = "acme", kind: EngineKind = "confirming"
+        self,
+        id_: str = "e1",
+        *,
+        brand: str = "acme",
+        kind: EngineKind = "confirming",
+        clock: Callable[[], datetime] = lambda: NOON,
     ) -> None:
+        self.clock = clock
         self.id = id_
         self.brand = brand
         self.kind: EngineKind = kind
@@ -138,10 +155,10 @@ class GivenEngine:
         )
 
     def registered(self) -> Asked[RegisterEngine]:
-        return by_person(self.registration(), brand=self.brand)
+        return by_person(self.registration(), brand=self.brand, at=self.clock())
 
     def at(
-        self, command: C, epoch: int | None, number: int | None, *, at: datetime = NOON
+        self, command: C, epoch: int | None, number: int | None, *, at: datetime | None = None
     ) -> Asked[C]:
         """Return a command with a place of the test's choice."""
         issuer = engine_issuer(self.brand, self.id)
@@ -153,13 +170,13 @@ class GivenEngine:
             brand=self.brand,
             epoch=epoch,
             number=number,
-            at=at,
+            at=at or self.clock(),
         )
 
-    def next(self, command: C, *, at: datetime = NOON) -> Asked[C]:
+    def next(self, command: C) -> Asked[C]:
         """Return a command in its place."""
         self.number += 1
-        return self.at(command, self.epoch, self.number, at=at)
+        return self.at(command, self.epoch, self.number)
 
     def begin(self, count: int = 0, digest: str = to_hex(0)) -> Asked[BeginEpoch]:
         self.epoch, self.number = self.epoch + 1, 1
@@ -168,6 +185,9 @@ class GivenEngine:
 
     def save(self, *workflows: SavedWorkflow, part: ListPart | None = None) -> Asked[SaveWorkflows]:
         return self.next(SaveWorkflows(engine_id=self.id, workflows=workflows, list=part))
+
+    def delete(self, *workflow_ids: str) -> Asked[DeleteWorkflows]:
+        return self.next(DeleteWorkflows(engine_id=self.id, workflow_ids=workflow_ids))
 
     def confirm(
         self,

@@ -1,5 +1,7 @@
 """Who may use which account: the one place that the access service's answers will replace."""
 
+from collections.abc import Mapping
+
 from keyturn_contracts.workflow import NotAllowed
 
 from services.workflow.rules.account import Account
@@ -24,3 +26,10 @@ WHY: dict[NotAllowed, str] = {
     "no_access": "The workflow's owner may not use this account.",
 }
 """Each reason as a sentence for people."""
+
+
+def count_allowed(account: Account, bindings_by_owner: Mapping[str, int]) -> int:
+    """Count the bindings that are allowed, of a holding's bindings by their workflows' owners."""
+    return sum(
+        count for owner, count in bindings_by_owner.items() if may_use(account, owner) is None
+    )

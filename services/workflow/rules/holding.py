@@ -104,3 +104,12 @@ def announce(
         reason=standing.reason,
     )
     return replace(holding, announced=standing), (event,)
+
+
+def judge_again(
+    holding: Holding, account: Account, allowed_count: int, *, engine_id: str, account_id: str
+) -> tuple[Holding, tuple[AccountBound | AccountUnbound, ...]]:
+    """Return the holding as the account's news leaves it, and the event, where it says news."""
+    judged = replace(holding, allowed_count=allowed_count)
+    standing = standing_of(judged, account)
+    return announce(judged, standing, engine_id=engine_id, account_id=account_id)

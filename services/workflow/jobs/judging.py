@@ -1,0 +1,52 @@
+"""Judges again who may use an account whose news may have changed it: suspends and resumes."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from services.workflow.rules.access import count_allowed
+from services.workflow.rules.holding import Holding, judge_again
+from services.workflow.store.account import key_of as account_key
+from services.workflow.store.account import wake_rollouts
+from services.workflow.store.holding import HoldingKey, save_holdings
+from services.workflow.store.judging import (
+    count_by_owner,
+    load_holdings_to_judge,
+    lock_to_judge,
+    save_judged,
+)
+from shared.messaging.outbox import Announcement, announce
+
+
+async def judge_accounts(engine: AsyncEngine, most: int) -> int:
+    """Bring holdings to what their accounts allow now; return how many accounts were judged.
+
+    Until it is done the closer leaves such an account alone.
+    """
+    async with engine.begin() as connection:
+        return await judge(connection, most)
+
+
+async def judge(connection: AsyncConnection, most: int) -> int:
+    """Do so in the caller's transaction."""
+    accounts = await lock_to_judge(connection, most)
+    if not accounts:
+        return 0
+    holdings = await load_holdings_to_judge(connection, accounts)
+    owners = await count_by_owner(connection, accounts)
+    changed: dict[HoldingKey, Holding] = {}
+    events: list[Announcement] = []
+    for key, holding in sorted(holdings.items(), key=lambda one: one[0]):
+        account = accounts[account_key(key.brand, key.account_id)]
+        allowed = count_allowed(account, owners.get(key, {}))
+        after, news = judge_again(
+            holding, account, allowed, engine_id=key.engine_id, account_id=key.account_id
+        )
+        if after != holding:
+            changed[key] = after
+        events += [Announcement(event, key.brand) for event in news]
+    if changed:
+        await save_holdings(connection, changed)
+    await save_judged(connection, accounts)
+    await wake_rollouts(connection, accounts)
+    if events:
+        await announce(connection, events)
+    return len(accounts)

@@ -1,0 +1,251 @@
+"""The workflow service's tables. The brand leads every key."""
+
+from datetime import datetime
+from typing import Any
+
+from keyturn_contracts.workflow import EngineKind, EngineState, RolloutState
+from sqlalchemy import CheckConstraint, Index, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.database.tables import NAMING_CONVENTION, TYPES
+
+UNKNOWN = "unknown"
+"""The state of an account whose news has not come: a row to lock, and nothing else."""
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map = TYPES
+
+
+def _has_a_brand() -> CheckConstraint:
+    return CheckConstraint("brand_id <> ''", name="brand")
+
+
+class EngineRow(Base):
+    """An engine and its log. Locked first by everything that its commands change."""
+
+    __tablename__ = "engine"
+    __table_args__ = (
+        _has_a_brand(),
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint("(state = 'retired') = (retirement IS NOT NULL)", name="retirement"),
+        # The log moves with every command: room on the page keeps that out of the index.
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[EngineKind] = mapped_column(Text)
+    state: Mapped[EngineState] = mapped_column(Text)
+    epoch: Mapped[int]
+    number: Mapped[int]
+    list: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """The whole list that is being told."""
+    count: Mapped[int]
+    digest: Mapped[bytes]
+    registration: Mapped[str]
+    """JSON of `keyturn_contracts.proof.SignedCommand`: kept as it was signed."""
+    retirement: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+
+
+class AccountRow(Base):
+    """A copy of what the vault announced of an account, and what follows from it.
+
+    Its lock is what a rollout is closed under. An account that an engine names before its news has
+    come has a row as well, so that there is something to lock.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (
+        _has_a_brand(),
+        Index(
+            "account_to_open_idx",
+            "brand_id",
+            "id",
+            postgresql_where=text("version > opened_version AND version > 1"),
+        ),
+        Index("account_to_judge_idx", "brand_id", "id", postgresql_where=text("is_to_judge")),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+    extension: Mapped[str]
+    creator: Mapped[str]
+    state: Mapped[str]
+    version: Mapped[int]
+    holders: Mapped[dict[str, Any]]
+    """By engine, the end of its last lease or null."""
+    opened_version: Mapped[int] = mapped_column(server_default=text("0"))
+    """The newest version that a rollout was opened for."""
+    is_to_judge: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Its news may have changed who may use it: its holdings are to be judged again."""
+
+
+class ReceiptRow(Base):
+    """A copy: what the vault announced of the receipt of a version that an engine fetched."""
+
+    __tablename__ = "receipt"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+    receipt_sha256: Mapped[str]
+
+
+class WorkflowRow(Base):
+    """A workflow that has a binding on record."""
+
+    __tablename__ = "workflow"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    owner: Mapped[str]
+
+
+class BindingRow(Base):
+    """One task of one workflow that uses one account. Whether it is suspended is never stored."""
+
+    __tablename__ = "binding"
+    __table_args__ = (
+        _has_a_brand(),
+        Index("binding_account_idx", "brand_id", "account_id", "engine_id", "workflow_id"),
+        Index(
+            "binding_vanished_idx",
+            "brand_id",
+            "account_id",
+            "engine_id",
+            postgresql_where=text("is_vanished"),
+        ),
+        # A whole list updates what it names: room on the page keeps that out of the indexes.
+        {"postgresql_with": {"fillfactor": 85}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    task_id: Mapped[str] = mapped_column(primary_key=True)
+    named_epoch: Mapped[int]
+    named_number: Mapped[int]
+    is_vanished: Mapped[bool]
+
+
+class HoldingRow(Base):
+    """What an engine has told of one account and last confirmed. It is never deleted."""
+
+    __tablename__ = "holding"
+    __table_args__ = (
+        _has_a_brand(),
+        CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint("count >= 0 AND vanished_count >= 0", name="counts"),
+        Index("holding_account_idx", "brand_id", "account_id"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    digest: Mapped[bytes]
+    allowed_count: Mapped[int]
+    vanished_count: Mapped[int]
+    is_named_since: Mapped[bool]
+    confirmed_version: Mapped[int]
+    confirmed_holds: Mapped[bool]
+    failed_count: Mapped[int]
+    announced_bound: Mapped[bool]
+    announced_allowed: Mapped[bool]
+    announced_reason: Mapped[str | None]
+
+
+class ConfirmationRow(Base):
+    """The evidence of a holding's confirmation, apart from it: saves do not carry it along."""
+
+    __tablename__ = "confirmation"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    confirmation: Mapped[str | None]
+    """JSON of `keyturn_contracts.proof.SignedCommand`: of the confirmed version."""
+    settlement: Mapped[str | None]
+    """Likewise, of a later confirmation of an earlier version."""
+
+
+class FailureRow(Base):
+    """A workflow that the last confirmation of its holding names as failed; the first 100."""
+
+    __tablename__ = "failure"
+    __table_args__ = (_has_a_brand(), Index("failure_account_idx", "brand_id", "account_id"))
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    workflow_id: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+
+
+class RolloutRow(Base):
+    """One account's way to one version. Its legs are not here: they are counted anew each time."""
+
+    __tablename__ = "rollout"
+    __table_args__ = (
+        _has_a_brand(),
+        Index(
+            "rollout_look_at_idx",
+            "look_at",
+            postgresql_where=text("state IN ('open', 'overdue')"),
+        ),
+        Index(
+            "rollout_open_idx",
+            "brand_id",
+            "account_id",
+            postgresql_where=text("state IN ('open', 'overdue')"),
+        ),
+        Index("rollout_opened_at_idx", "brand_id", "opened_at"),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    account_epoch: Mapped[int]
+    state: Mapped[RolloutState] = mapped_column(Text)
+    opened_at: Mapped[datetime]
+    deadline: Mapped[datetime]
+    look_at: Mapped[datetime]
+    """When the closer looks at it: who may have changed a leg says now."""
+    leases: Mapped[dict[str, Any]]
+    excused: Mapped[dict[str, Any]]
+    asked: Mapped[int]
+    asked_at: Mapped[datetime]
+    announced_at: Mapped[datetime]
+    view: Mapped[dict[str, Any]]
+    """What was announced last: legs, done, waiting, excused."""
+    completed_at: Mapped[datetime | None]
+    proof_sha256: Mapped[str | None]
+
+
+class ProofRow(Base):
+    """The proof of a completed rollout, as it was signed."""
+
+    __tablename__ = "proof"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    bundle: Mapped[bytes]

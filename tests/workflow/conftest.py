@@ -1,0 +1,73 @@
+"""The workflow service's database, with a twin brand in it that no test may change."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from keyturn_contracts.credential_vault import HolderRef
+from keyturn_contracts.workflow import OverrideRollout
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.workflow.handlers import handlers
+from services.workflow.jobs.closing import close
+from services.workflow.jobs.judging import judge
+from services.workflow.tables import Base
+from shared.messaging.batch import apply_batch
+from tests.batches import Database, service_database
+from tests.running_stack import RunningStack
+from tests.workflow.given import (
+    GivenEngine,
+    account_event,
+    account_news,
+    by_person,
+    fetched,
+    utc_now,
+    workflow,
+)
+from tests.workflow.world import PROOF_KEY, QUIET, World
+
+
+async def fill(connection: AsyncConnection, brand: str) -> None:
+    """Give a brand what the tests are about: engines, accounts, a failure, a rollout, a receipt."""
+    first, second = (GivenEngine(one, brand=brand, clock=utc_now) for one in ("e1", "e2"))
+    holders = (HolderRef(engine_id="e1"), HolderRef(engine_id="e2"))
+    failed = [{"workflow_id": "w1", "reason": "No."}]
+    tasks = {"w1": ("a",), "w2": ("a",)}
+    await apply_batch(
+        connection,
+        handlers,
+        [
+            account_news(account_event(version=1), 1, brand=brand),
+            account_news(account_event("chat", version=1), 1, brand=brand),
+            fetched(version=1, brand=brand),
+            first.registered(),
+            second.registered(),
+            first.begin(),
+            second.begin(),
+            first.save(workflow("w1", "a"), workflow("w2", "a"), workflow("w3", "a")),
+            first.save(workflow("w4", "a", account_id="none")),
+            first.delete("w3"),
+            first.confirm(1, tasks, failed=failed, failed_count=1),
+            second.save(workflow("w1", "a")),
+        ],
+    )
+    await apply_batch(
+        connection,
+        handlers,
+        [account_news(account_event(version=2, holders=holders), 2, brand=brand)],
+    )
+    await close(connection, PROOF_KEY, QUIET, 100)
+    override = OverrideRollout(rollout_id="mail.2", engines=("e2",), reason="Lost.")
+    await apply_batch(connection, handlers, [by_person(override, brand=brand, at=utc_now())])
+    await close(connection, PROOF_KEY, QUIET, 100)
+    assert await judge(connection, 100) == 0
+
+
+@pytest.fixture
+async def database(stack: RunningStack) -> AsyncIterator[Database]:
+    async with service_database(stack, "workflow", Base.metadata, fill) as database:
+        yield database
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    return World(database)

@@ -1,0 +1,119 @@
+"""What a service test does: tell, have the jobs run, and read what came of it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from keyturn_contracts.credential_vault import AccountChanged, HolderRef
+from keyturn_contracts.keys import new_signing_key
+from keyturn_contracts.message import CommandApplied, CommandRefused, Event
+from keyturn_contracts.registry import EVENT_BY_TYPE
+from keyturn_contracts.workflow import RolloutChanged
+from sqlalchemy import select
+
+from services.workflow.handlers import handlers
+from services.workflow.jobs.closing import close_rollouts
+from services.workflow.jobs.judging import judge_accounts
+from services.workflow.rules.holding import Holding
+from services.workflow.rules.rollout import Rhythm
+from services.workflow.store.holding import HoldingKey, load_holdings
+from services.workflow.tables import ProofRow
+from shared.messaging.batch import Batch, Message
+from tests.batches import Database, clear_outbox, deliver, published
+from tests.workflow.given import GivenEngine, account_event, account_news, utc_now
+
+PROOF_KEY = new_signing_key()
+DAY = timedelta(days=1)
+QUIET = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=DAY, look_again=DAY)
+"""Says what is new at once, and nothing because of time."""
+
+
+@dataclass
+class World:
+    """One brand's engines and accounts, in a database with a twin."""
+
+    database: Database
+    sequences: Counter[str] = field(default_factory=Counter[str])
+
+    async def engine(self, id_: str = "e1", **options: Any) -> GivenEngine:
+        """Register an engine and begin its first epoch."""
+        engine = GivenEngine(id_, clock=utc_now, **options)
+        await self.tell(engine.registered(), engine.begin())
+        return engine
+
+    async def account(
+        self, account_id: str = "mail", version: int = 1, *holders: str, **changes: Any
+    ) -> None:
+        """Have the vault tell of an account; each time it is newer news."""
+        await self.tell(self.news(account_id, version, *holders, **changes))
+
+    def news(
+        self, account_id: str = "mail", version: int = 1, *holders: str, **changes: Any
+    ) -> Message:
+        self.sequences[account_id] += 1
+        refs = tuple(HolderRef(engine_id=one) for one in holders)
+        event: AccountChanged = account_event(account_id, version, holders=refs, **changes)
+        return account_news(event, self.sequences[account_id])
+
+    async def tell(self, *messages: Message) -> Batch:
+        return await deliver(self.database.writer, handlers, *messages)
+
+    async def answers(self, *messages: Message) -> list[CommandApplied | CommandRefused]:
+        """Tell, and return the outcomes in the order of the commands."""
+        batch = await self.tell(*messages)
+        assert batch.held == []
+        return [outcome for _, outcome in batch.answers]
+
+    async def answer(self, message: Message) -> CommandApplied | CommandRefused:
+        [outcome] = await self.answers(message)
+        return outcome
+
+    async def refusal(self, message: Message) -> str:
+        outcome = await self.answer(message)
+        assert isinstance(outcome, CommandRefused)
+        return outcome.reason
+
+    async def judge(self) -> int:
+        return await judge_accounts(self.database.writer, 100)
+
+    async def close(self, rhythm: Rhythm = QUIET) -> None:
+        """Run both jobs until they find nothing more."""
+        while await self.judge() or await self.look(rhythm):
+            pass
+
+    async def look(self, rhythm: Rhythm = QUIET) -> int:
+        return await close_rollouts(self.database.writer, PROOF_KEY, rhythm, 100)
+
+    async def events(self) -> list[Event]:
+        """Return what was announced since this was last asked."""
+        found = [
+            EVENT_BY_TYPE[one.headers["ce_type"]].model_validate_json(one.value)
+            for one in await published(self.database.writer)
+            if one.headers["ce_type"] in EVENT_BY_TYPE
+        ]
+        await clear_outbox(self.database.writer)
+        return found
+
+    async def rollout_events(self) -> list[RolloutChanged]:
+        return [one for one in await self.events() if isinstance(one, RolloutChanged)]
+
+    async def holding(self, engine_id: str = "e1", account_id: str = "mail") -> Holding:
+        key = HoldingKey("acme", engine_id, account_id)
+        async with self.database.writer.connect() as connection:
+            return (await load_holdings(connection, [key]))[key]
+
+    async def proof(self, account_id: str = "mail", version: int = 2) -> bytes:
+        query = select(ProofRow.bundle).where(
+            ProofRow.brand_id == "acme",
+            ProofRow.account_id == account_id,
+            ProofRow.version == version,
+        )
+        async with self.database.writer.connect() as connection:
+            return (await connection.scalars(query)).one()
+
+
+def told(events: Sequence[RolloutChanged]) -> list[tuple[str, dict[str, str]]]:
+    """Return the events' names with whom they wait for, and why."""
+    return [(type(one).__name__, {leg.engine_id: leg.why for leg in one.waiting}) for one in events]
