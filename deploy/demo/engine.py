@@ -6,7 +6,6 @@ whoever started it.
 
 import asyncio
 import logging
-import signal
 import sys
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from keyturn_client import Engine, EngineSettings, Fetched, SavedTask, SavedWork
 from pydantic import BaseModel, ConfigDict
 
 from deploy.demo.child import Orders, say
-from deploy.demo.lifeline import until_ended
-from deploy.demo.sabotage import ForgettingOne, Honest, Sabotage, SkippingOne, stop_opening
+from deploy.demo.lifeline import end_in_order_on_sigterm, until_ended
+from deploy.demo.play import Sabotage
+from deploy.demo.sabotage import ForgettingOne, Honest, SkippingOne, stop_opening
 from deploy.demo.sending import Sender
 
 AT_ONCE = 32
@@ -124,7 +124,7 @@ def main() -> None:
     """Run the engine of the file that is named: `python -m deploy.demo.engine FILE`."""
     logging.getLogger("keyturn_client").addHandler(_Notes(logging.WARNING))
     settings = DemoEngine.model_validate_json(Path(sys.argv[1]).read_bytes())
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    end_in_order_on_sigterm()
     try:
         asyncio.run(serve(settings))
     except KeyboardInterrupt:

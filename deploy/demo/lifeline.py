@@ -1,6 +1,7 @@
 """A process of the demo ends with the one that it is there for, however that one ended."""
 
 import asyncio
+import signal
 
 import psutil
 
@@ -15,3 +16,12 @@ async def until_ended(process_id: int) -> None:
             await asyncio.sleep(_LOOK_SECONDS)
     except psutil.NoSuchProcess:
         return
+
+
+def end_in_order_on_sigterm() -> None:
+    """Take SIGTERM for a Ctrl-C: asyncio then cancels what runs, which ends it in its order."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(*_: object) -> None:
+    signal.raise_signal(signal.SIGINT)

@@ -1,9 +1,11 @@
 """Who runs the mail server: starts it, and says which passwords work there."""
 
 import os
+import ssl
 from pathlib import Path
 
-from deploy.demo.certificate import make_certificate
+import aiosmtplib
+
 from deploy.demo.child import Child
 
 USER = "keyturn-demo"
@@ -16,12 +18,10 @@ class MailOperator:
         self._child = child
         self.port = port
         self.log = folder / "mail.jsonl"
-        self.trust_root = folder / "authority.pem"
 
     @classmethod
     async def start(cls, folder: Path, *, lives_with: int | None = None) -> "MailOperator":
-        """Start a server with a certificate of its own in this folder; it knows no password yet."""
-        make_certificate(folder)
+        """Start the server whose certificate is in this folder; it knows no password yet."""
         child = await Child.start(
             "deploy.demo.mail",
             *("--folder", str(folder), "--user", USER),
@@ -37,6 +37,21 @@ class MailOperator:
 
     async def drop(self, label: str) -> None:
         await self._child.tell({"do": "drop", "label": label})
+
+    async def try_login(self, password: str, trust_root: Path) -> int:
+        """Log in as a client would, and return what the server answers: 235 or a refusal."""
+        client = aiosmtplib.SMTP(
+            hostname="localhost",
+            port=self.port,
+            start_tls=True,
+            tls_context=ssl.create_default_context(cafile=trust_root),
+            local_hostname="operator.demo",
+        )
+        async with client:
+            try:
+                return (await client.login(USER, password)).code
+            except aiosmtplib.SMTPAuthenticationError as refused:
+                return refused.code
 
     async def stop(self) -> None:
         await self._child.stop()

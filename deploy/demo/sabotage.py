@@ -7,14 +7,10 @@ import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
-from typing import Literal
 
 from keyturn_client import Engine, Fetched
 from keyturn_client.engine import lists, vault
 from keyturn_contracts.keys import SealingKey
-
-Sabotage = Literal["none", "early-drop", "skip-one", "forget-one", "unopened"]
-"""`early-drop` is the mail server operator's; the others are the engine's."""
 
 
 class Honest:

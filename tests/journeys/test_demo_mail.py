@@ -11,6 +11,7 @@ from typing import Any
 import aiosmtplib
 import pytest
 
+from deploy.demo.certificate import Certificate, make_certificate
 from deploy.demo.mail_operator import USER, MailOperator
 from deploy.demo.tally import WORKFLOW
 
@@ -18,7 +19,12 @@ OLD, NEW = "old-Passw0rd", "new-Passw0rd"
 
 
 @pytest.fixture
-async def operator(tmp_path: Path) -> AsyncIterator[MailOperator]:
+def certificate(tmp_path: Path) -> Certificate:
+    return make_certificate(tmp_path)
+
+
+@pytest.fixture
+async def operator(tmp_path: Path, certificate: Certificate) -> AsyncIterator[MailOperator]:
     operator = await MailOperator.start(tmp_path)
     await operator.add("first", OLD)
     yield operator
@@ -39,7 +45,7 @@ async def send(
         username=user,
         password=password,
         start_tls=True,
-        tls_context=ssl.create_default_context(cafile=str(operator.trust_root)),
+        tls_context=ssl.create_default_context(cafile=operator.log.with_name("authority.pem")),
         local_hostname=f"{workflow}.engine",
     )
 
@@ -61,6 +67,9 @@ async def test_a_dropped_password_is_refused_beside_one_that_works(operator: Mai
         await send(operator, OLD)
 
     assert refused.value.code == 535
+    trust_root = operator.log.with_name("authority.pem")
+    assert await operator.try_login(OLD, trust_root) == 535
+    assert await operator.try_login(NEW, trust_root) == 235
     logins = [(one["what"], one["password"]) for one in lines_of(operator, "login", "refused")]
     assert logins == [
         ("login", "first"),
@@ -68,6 +77,8 @@ async def test_a_dropped_password_is_refused_beside_one_that_works(operator: Mai
         ("login", "second"),
         ("login", "second"),
         ("refused", "first"),
+        ("refused", "first"),
+        ("login", "second"),
     ]
     changes = [(one["what"], one["password"]) for one in lines_of(operator, "add", "drop")]
     assert changes == [("add", "first"), ("add", "second"), ("drop", "first")]
@@ -94,7 +105,7 @@ async def test_no_login_in_clear_and_no_mail_without_one(operator: MailOperator)
     assert not client.supports_extension("AUTH")
     in_clear = await client.execute_command(b"AUTH", b"PLAIN", b"AGEAYg==")
     client.close()
-    tls = ssl.create_default_context(cafile=str(operator.trust_root))
+    tls = ssl.create_default_context(cafile=operator.log.with_name("authority.pem"))
     encrypted = aiosmtplib.SMTP(hostname="localhost", port=operator.port, tls_context=tls)
     await encrypted.connect()
     await encrypted.ehlo()
@@ -141,6 +152,7 @@ async def test_no_password_is_written_anywhere(operator: MailOperator, tmp_path:
     assert (tmp_path / "mail.err").read_bytes() == b""
 
 
+@pytest.mark.usefixtures("certificate")
 async def test_it_ends_with_the_process_that_it_is_there_for(tmp_path: Path) -> None:
     asked_for = await asyncio.create_subprocess_exec("sleep", "600")
     operator = await MailOperator.start(tmp_path, lives_with=asked_for.pid)
