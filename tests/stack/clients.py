@@ -1,6 +1,10 @@
 """How the tests of the stack log in."""
 
+from concurrent.futures import Future
+from typing import Any, cast
+
 from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from deploy.local.sql import Server
 from shared.settings import DatabaseRole, DatabaseSettings, KafkaSettings
@@ -29,3 +33,9 @@ def client_of(kafka: KafkaSettings) -> dict[str, str | int | float | bool]:
 
 def partition(topic: str) -> TopicPartition:
     return TopicPartition(topic, 0)
+
+
+def delete_topic(admin: KafkaSettings, name: str) -> None:
+    client = cast("Any", AdminClient(client_of(admin)))
+    deleted: dict[str, Future[None]] = client.delete_topics([name])
+    deleted[name].result(20)
