@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections import Counter
 
 import structlog
 from redis.asyncio import Redis
@@ -12,60 +12,58 @@ _log = structlog.stdlib.get_logger()
 
 _PREFIX = "credential-vault:tries:"
 _PATIENCE_SECONDS = 0.5
-_MOST_PROVIDERS = 10_000
-
-
-@dataclass(slots=True)
-class _Window:
-    ends: float
-    tries: int
+_PAUSE_SECONDS = 5.0
+"""How long Redis is left alone when it did not answer, so that only one try waits for it."""
 
 
 class Limits:
-    """A fixed window for each provider, in which so many tries are made and no more."""
+    """Windows of time, in each of which a provider is tried so many times and no more."""
 
     def __init__(self, redis: Redis | None, *, tries: int, window_seconds: float) -> None:
         self._redis = redis
         self._tries = tries
         self._window_seconds = window_seconds
-        self._windows: dict[str, _Window] = {}
-        self._is_missed = False
+        self._counted_window = 0
+        self._counted: Counter[str] = Counter()
+        self._ask_again_at = 0.0
 
     async def take_turn(self, provider: str) -> float:
-        """Count a try; return how many seconds to wait instead of making it, 0 to go ahead.
+        """Count a try; return 0 to go ahead, or how many seconds to wait instead of making it.
 
         Without Redis it counts what this process does: every process then has the whole number.
         """
-        if self._redis is not None:
-            try:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    wait = await self._ask_redis(self._redis, provider)
-            except (RedisError, OSError, TimeoutError) as error:
-                if not self._is_missed:
-                    _log.warning(
-                        "Redis is gone: tries are limited in each process",
-                        cause=type(error).__name__,
-                    )
-                self._is_missed = True
-            else:
-                self._is_missed = False
-                return wait
-        return self._count(provider, time.monotonic())
+        now = time.time()
+        window = int(now // self._window_seconds)
+        tries = await self._count_for_all(provider, window)
+        if tries is None:
+            tries = self._count_here(provider, window)
+        return 0.0 if tries <= self._tries else (window + 1) * self._window_seconds - now
 
-    async def _ask_redis(self, redis: Redis, provider: str) -> float:
-        key = _PREFIX + provider
+    async def _count_for_all(self, provider: str, window: int) -> int | None:
+        """Return how many tries there were in this window, or None where Redis cannot say."""
+        if self._redis is None or time.monotonic() < self._ask_again_at:
+            return None
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._ask(self._redis, f"{_PREFIX}{provider}:{window}")
+        except (RedisError, OSError) as error:
+            self._ask_again_at = time.monotonic() + _PAUSE_SECONDS
+            _log.warning(
+                "Redis is gone: tries are limited in each process", cause=type(error).__name__
+            )
+            return None
+
+    async def _ask(self, redis: Redis, name: str) -> int:
         async with redis.pipeline(transaction=True) as pipeline:
-            pipeline.set(key, 0, px=int(self._window_seconds * 1000), nx=True)
-            pipeline.incr(key)
-            pipeline.pttl(key)
-            _, tries, left = await pipeline.execute()
-        return 0.0 if tries <= self._tries else max(left, 1) / 1000
+            pipeline.incr(name)
+            # Twice as long as it counts: the clocks of two machines differ a little.
+            pipeline.pexpire(name, max(1, int(self._window_seconds * 2000)))
+            tries, _ = await pipeline.execute()
+        return int(tries)
 
-    def _count(self, provider: str, now: float) -> float:
-        window = self._windows.get(provider)
-        if window is None or window.ends <= now:
-            if len(self._windows) >= _MOST_PROVIDERS:
-                self._windows = {n: w for n, w in self._windows.items() if w.ends > now}
-            window = self._windows[provider] = _Window(now + self._window_seconds, 0)
-        window.tries += 1
-        return 0.0 if window.tries <= self._tries else window.ends - now
+    def _count_here(self, provider: str, window: int) -> int:
+        if window != self._counted_window:
+            self._counted_window = window
+            self._counted.clear()
+        self._counted[provider] += 1
+        return self._counted[provider]

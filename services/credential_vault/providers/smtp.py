@@ -98,7 +98,17 @@ async def _log_in(login: SmtpLogin, dialler: Dialler, context: ssl.SSLContext) -
             await client.quit()
     finally:
         client.close()
-        connected.close()
+        _hang_up(connected)
+
+
+def _hang_up(connected: socket.socket) -> None:
+    """Have the connection end now, not when the other side has agreed to.
+
+    Its transport owns the descriptor, and closes it: closed here, its number could already belong
+    to another connection when the transport uses it.
+    """
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 async def _authenticate(client: SMTP, login: SmtpLogin) -> None:

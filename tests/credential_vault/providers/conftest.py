@@ -1,0 +1,54 @@
+"""A certificate of a test's own authority, and a way to try a login."""
+
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.demo.certificate import Certificate
+from services.credential_vault.providers.dialling import Dialler
+from services.credential_vault.providers.finding import Finding
+from services.credential_vault.providers.probes import fill_probe
+from services.credential_vault.providers.smtp import SmtpLogin, try_smtp_login
+from services.credential_vault.providers.trust import tls_context
+from tests.credential_vault.given import SMTP, fields
+from tests.credential_vault.mail import certificate_in
+
+Try = Callable[..., Awaitable[Finding]]
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return certificate_in(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def dialler() -> Dialler:
+    return Dialler(
+        allowed_private_hosts={"localhost"}, lookups=ThreadPoolExecutor(2), connect_seconds=5
+    )
+
+
+@pytest.fixture
+def try_login(certificate: Certificate, dialler: Dialler) -> Try:
+    """Try a password at localhost, believing the test's authority unless told otherwise."""
+
+    async def attempt(
+        port: int,
+        password: str = "right",  # noqa: S107  a test's password
+        *,
+        security: str = "starttls",
+        root: Path | None = certificate.root,
+        host: str = "localhost",
+        seconds: float = 10,
+        **more: Any,
+    ) -> Finding:
+        settings = {"host": host, "port": str(port), "security": security}
+        login = fill_probe(SMTP, "smtp-password", settings, fields(password, **more))
+        assert isinstance(login, SmtpLogin)
+        assert password not in repr(login)
+        return await try_smtp_login(login, dialler, tls_context(root), seconds)
+
+    return attempt
