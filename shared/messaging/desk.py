@@ -27,6 +27,7 @@ class Desk:
         self._known = known
         self._pending: dict[CommandId, Turn] = {}
         self._repeats: list[tuple[Arrival, Turn]] = []
+        """Of a fresh command's id and key: what they are told depends on what comes of that one."""
         self.fresh: list[Turn] = []
         """What the rules are to decide."""
         self.entries: dict[CommandId, Entry] = {}
@@ -41,7 +42,7 @@ class Desk:
         first = self._pending.get(about.id)
         if isinstance(arrival, RefusedOnArrival) and not is_remembered(arrival):
             self._answer(about, _refusal(arrival))
-        elif first is not None and first.asked.digest == about.digest:
+        elif first is not None and first.asked.key == about.key:
             self._repeats.append((arrival, first))
         elif first is not None:
             self._answer(about, refuse_reused_id(about.command))
@@ -62,12 +63,11 @@ class Desk:
             else:
                 self._answer(about, outcome)
         for repeat, first in self._repeats:
-            if first in work.decisions:
-                self._is_answered(_about(repeat))
-            elif isinstance(repeat, Turn):
+            about = _about(repeat)
+            if isinstance(repeat, Turn) and first not in work.decisions:
                 work.hold(repeat, None)
-            else:
-                self._take_in(repeat, _about(repeat))
+            elif not self._is_answered(about):
+                self._take_in(repeat, about)
         self.replaced &= set(self.entries)
 
     @property

@@ -116,7 +116,7 @@ class Log:
 
     async def held(self) -> list[HeldCommand]:
         async with self.engine.connect() as connection:
-            return await list_held(connection)
+            return await list_held(connection, limit=100_000)
 
     async def states(self) -> list[tuple[int, str, str]]:
         """Return offset, state and cause of what is held."""
