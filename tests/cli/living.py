@@ -1,0 +1,138 @@
+"""A stack with its services and a mail server beside it, spoken to by the command line alone."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.waiting import until
+
+ROOT = Path(__file__).parents[2]
+MAIL_SERVER = ROOT / "docs" / "examples" / "mail_server.py"
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return an environment in which nothing says who and where."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")}
+    if "KEYTURN_CACHE" in os.environ:
+        clean["KEYTURN_CACHE"] = os.environ["KEYTURN_CACHE"]
+    return clean | {"PYTHONPATH": str(ROOT)} | more
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a command did."""
+
+    code: int
+    out: str
+    sentences: str
+
+    @property
+    def data(self) -> Any:
+        assert self.code in {0, 6}, self
+        return json.loads(self.out)
+
+
+class Mail:
+    """A mail server whose passwords are the lines of a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = ""
+
+    def let_in(self, *passwords: str) -> None:
+        self.file("passwords", "\n".join(passwords))
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_text(text)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """The running whole."""
+
+    data: Path
+    mail: Mail
+    brand: str = "acme"
+    member: str = "ada"
+
+    def keyturn(self, *words: str, stdin: str | None = None) -> Told:
+        """Run a command as a process of its own."""
+        run = subprocess.run(
+            [sys.executable, "-P", "-m", "deploy", *words],
+            env=environment(
+                KEYTURN_DATA_DIR=str(self.data),
+                KEYTURN_BRAND=self.brand,
+                KEYTURN_MEMBER=self.member,
+            ),
+            input=stdin or "",
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert "Traceback" not in run.stderr, run.stderr
+        return Told(run.returncode, run.stdout, run.stderr)
+
+    def good(self, *words: str, stdin: str | None = None) -> Any:
+        """Run a command that works, and return its data."""
+        told = self.keyturn(*words, "-o", "json", stdin=stdin)
+        assert told.code == 0, told
+        return json.loads(told.out)
+
+    def add_account(self, account_id: str, password: str) -> None:
+        self.good(
+            *("accounts", "add", "smtp-relay", "--id", account_id, "--name", f"Mail {account_id}"),
+            *("--set", "host=localhost", "--set", f"port={self.mail.port}"),
+            *("--set", "from_address=ada@acme.example", "--set", "username=relay", "--stdin"),
+            stdin=password,
+        )
+
+
+@contextmanager
+def living() -> Generator[Living]:
+    """Start everything in folders that are gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-cli-") as root, _mail(Path(root)) as mail:
+        data = Path(root, "stack")
+        (data / "services").mkdir(parents=True)
+        # An operator's own settings, there before the first start.
+        extra = {
+            "trust_roots": str(mail.folder / "authority.pem"),
+            "allowed_private_hosts": ["localhost"],
+        }
+        (data / "services/credential-vault.json").write_text(json.dumps({"extra": extra}))
+        one = Living(data, mail)
+        up = one.keyturn("up")
+        try:
+            assert up.code == 0, up
+            yield one
+        finally:
+            one.keyturn("down")
+
+
+@contextmanager
+def _mail(root: Path) -> Generator[Mail]:
+    mail = Mail(root / "mail")
+    mail.folder.mkdir(mode=0o700)
+    server = subprocess.Popen(
+        [sys.executable, "-P", str(MAIL_SERVER), str(mail.folder)], env=environment()
+    )
+    try:
+        mail.port = until(lambda: _text_of(mail.folder / "port"))
+        yield mail
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
