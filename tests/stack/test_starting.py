@@ -1,6 +1,7 @@
 """Starting: what is kept, what is refused in a sentence, and what is done about leftovers."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from deploy.local import postgres
 from deploy.local.children import Child, Command
 from deploy.local.external import External
 from deploy.local.folder import open_data_folder
+from deploy.local.jars import ensure_jars, jars_folder
 from deploy.local.leftovers import Roster
 from deploy.local.parts import wait_ready
 from deploy.local.passwords import Passwords
@@ -258,4 +260,58 @@ def redis_of(stack: Stack) -> Redis:
         unix_socket_path=str(settings.socket),
         username=settings.user,
         password=settings.password.get_secret_value(),
+    )
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="every other test runs as an ordinary user then")
+def test_an_ordinary_user_runs_a_stack_too() -> None:
+    nobody = 65534
+    script = (
+        "import os, sys; from pathlib import Path; from deploy.local.stack import Stack\n"
+        "stack = Stack(Path(sys.argv[1], 'data'), say=print)\n"
+        "print(os.getuid(), [one.name for one in stack.plan.parts]); stack.stop()"
+    )
+    with tempfile.TemporaryDirectory(prefix="keyturn-user-") as home:
+        jars = jars_folder(Path(home, "cache"))
+        jars.mkdir(parents=True)
+        for jar in ensure_jars(silent):
+            shutil.copy(jar, jars)
+        for path in (Path(home), jars.parent, jars):
+            os.chown(path, nobody, nobody)
+        run = as_user(
+            nobody,
+            [python_for(nobody), "-c", script, home],
+            HOME=home,
+            KEYTURN_CACHE=str(jars.parent),
+            PYTHONPATH=os.pathsep.join(one for one in sys.path if one.startswith(str(Path.cwd()))),
+        )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "65534 ['kafka', 'postgres', 'redis']"
+
+
+def python_for(user: int) -> str:
+    """Return a Python like ours that this user may run: ours may be in somebody's home."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for python in (sys.executable, f"/usr/bin/python{version}", f"/usr/local/bin/python{version}"):
+        try:
+            if as_user(user, [python, "-c", ""]).returncode == 0:
+                return python
+        except (PermissionError, FileNotFoundError):
+            continue
+    pytest.skip(f"no Python {version} on this machine may be run by user {user}")
+
+
+def as_user(
+    user: int, command: list[str], **environment: str
+) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        user=user,
+        group=user,
+        extra_groups=[],
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
