@@ -1,6 +1,6 @@
 """`keyturn accounts`: connect them, rotate their credentials, see what depends on them."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +22,7 @@ from shared.cli.credentials import Sources, choose_scheme, gather, read_pairs
 from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import AccountId
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, Part, say
+from shared.cli.output import Column, Part, Row, say
 from shared.cli.problems import Problem, as_usage, usage
 from shared.cli.sending import send
 
@@ -232,7 +232,7 @@ async def dependents(options: Asks, account_id: AccountId) -> None:
     async with options.backend() as backend:
         account = await _account(backend, account_id)
         await options.output.each(
-            backend.queries.dependents(account_id),
+            _dependents(backend, account_id),
             _DEPENDENTS,
             nothing="No workflow uses this account.",
         )
@@ -299,10 +299,19 @@ async def _manifest(backend: Backend, extension: str) -> Manifest:
     return Manifest.model_validate(found["manifest"])
 
 
+async def _dependents(backend: Backend, account_id: str) -> AsyncIterator[Row]:
+    try:
+        async for row in backend.queries.dependents(account_id):
+            yield row
+    except NotFoundError:
+        # Neither its news nor an engine that names it has come there: nothing depends on it.
+        return
+
+
 async def _tell_dependents(backend: Backend, account_id: str, manifest: Manifest | None) -> None:
     tasks = 0
     workflows: set[tuple[str, str]] = set()
-    async for row in backend.queries.dependents(account_id):
+    async for row in _dependents(backend, account_id):
         tasks += 1
         workflows.add((row["engine_id"], row["workflow_id"]))
     engines = len({engine_id for engine_id, _ in workflows})

@@ -13,7 +13,7 @@ from shared.cli.asking import command
 from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import EngineId
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, say
+from shared.cli.output import Column, Row, say
 from shared.cli.problems import Problem, as_usage, usage
 from shared.cli.sending import send
 
@@ -26,6 +26,7 @@ _COLUMNS = (
     Column("NAME", "name"),
     Column("KIND", "engine_kind"),
     Column("STATE", "state"),
+    Column("REACH", lambda row: _reach(row["reach"])),
     Column("EPOCH", "epoch"),
     Column("NUMBER", "number"),
 )
@@ -140,6 +141,10 @@ async def retire(
         asked = RetireEngine(engine_id=engine_id, reason=reason)
     async with options.backend() as backend:
         return await send(options, backend, asked, about={"engine_id": engine_id})
+
+
+def _reach(reach: Row) -> str:
+    return "all" if reach["all"] else ", ".join([*reach["accounts"], *reach["extensions"]])
 
 
 def _keys_in(file: Path) -> tuple[EngineKeys, bool]:

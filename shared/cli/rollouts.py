@@ -4,7 +4,6 @@ import asyncio
 from typing import Annotated
 
 import typer
-from keyturn_client.backend import Backend
 from keyturn_client.problems import NotFoundError
 from keyturn_contracts.workflow import OverrideRollout, RolloutChanged
 
@@ -36,11 +35,23 @@ _FIELDS = (
     Column("State", "state"),
     Column("Done", lambda row: f"{row['done']} of {row['legs']} engines"),
     Column("Opened", "opened_at"),
+    Column("Completed", "completed_at"),
+    Column("Seconds", "seconds"),
     Column("Deadline", "deadline"),
     Column("Asked", "asked"),
     Column("Proof", "proof_sha256"),
 )
 _WAITING = (Column("ENGINE", "engine_id"), Column("WHY", "why"))
+_FAILED = (
+    Column("ENGINE", "engine_id"),
+    Column("WORKFLOW", "workflow_id"),
+    Column("REASON", "reason"),
+)
+_VANISHED = (
+    Column("ENGINE", "engine_id"),
+    Column("WORKFLOW", "workflow_id"),
+    Column("TASK", "task_id"),
+)
 _EXCUSED = (Column("ENGINE", "engine_id"), Column("BY", "by"), Column("REASON", "reason"))
 
 
@@ -63,9 +74,17 @@ async def list_rollouts(
 
 @command(app, "show")
 async def show(options: Asks, rollout_id: RolloutIdArgument) -> None:
-    """Show how far a rollout has got, and which engines it waits for."""
-    async with options.backend() as backend:
-        _write(options, await _rollout(backend, rollout_id))
+    """Show how far a rollout has got, and by name what it waits for."""
+    async with options.http() as http:
+        try:
+            found = await http.get("workflow", f"/v1/rollouts/{rollout_id}")
+        except NotFoundError:
+            raise Problem(
+                f"{options.brand} has no rollout {rollout_id}: `keyturn rollouts list` shows "
+                "those there are.",
+                ExitCode.NOT_FOUND,
+            ) from None
+    _write(options, found)
 
 
 @command(app, "watch")
@@ -97,7 +116,7 @@ async def watch(
             ) from None
     if last is None:
         raise Problem("The events ended before the rollout did: watch it again.")
-    _write(options, last)
+    _write(options, last.model_dump(mode="json", exclude_none=True))
     if last.state == "superseded":
         say(f"A later rotation superseded it: keyturn rollouts list --account {last.account_id}")
         return ExitCode.CONFLICT
@@ -124,24 +143,14 @@ async def override(
         return await send(options, backend, asked, about={"rollout_id": rollout_id})
 
 
-async def _rollout(backend: Backend, rollout_id: str) -> RolloutChanged:
-    try:
-        return await backend.queries.rollout(rollout_id)
-    except NotFoundError:
-        raise Problem(
-            f"{backend.brand} has no rollout {rollout_id}: `keyturn rollouts list` shows those "
-            "there are.",
-            ExitCode.NOT_FOUND,
-        ) from None
-
-
-def _write(options: Asks, rollout: RolloutChanged) -> None:
-    row: Row = rollout.model_dump(mode="json", exclude_none=True)
-    options.output.one(
-        row,
-        _FIELDS,
-        [Part("WAITING FOR", row["waiting"], _WAITING), Part("EXCUSED", row["excused"], _EXCUSED)],
-    )
+def _write(options: Asks, rollout: Row) -> None:
+    parts = [
+        Part("WAITING FOR", rollout["waiting"], _WAITING),
+        Part("FAILED", rollout.get("failed", ()), _FAILED),
+        Part("VANISHED", rollout.get("vanished", ()), _VANISHED),
+        Part("EXCUSED", rollout["excused"], _EXCUSED),
+    ]
+    options.output.one(rollout, _FIELDS, parts)
 
 
 def _note(rollout: RolloutChanged) -> str:
