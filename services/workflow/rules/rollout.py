@@ -145,7 +145,7 @@ def open_rollout(account: Account, legs: Iterable[Leg], now: datetime, rhythm: R
         view=View(),
     )
     count = count_legs(rollout, account, legs, now)
-    opened = replace(rollout, view=_view(rollout, count))
+    opened = replace(rollout, view=view_of(rollout, count))
     return Looked(opened, (_event(RolloutStarted, opened),), _look_at(opened, count, now, rhythm))
 
 
@@ -161,7 +161,7 @@ def complete(
     completed = replace(
         rollout,
         state="completed",
-        view=_view(rollout, count),
+        view=view_of(rollout, count),
         completed_at=now,
         proof_sha256=proof_sha256,
     )
@@ -176,7 +176,7 @@ def look(rollout: Rollout, count: Count, now: datetime, rhythm: Rhythm) -> Looke
         rollout = replace(rollout, state="overdue")
     if is_asked:
         rollout = replace(rollout, asked=rollout.asked + 1, asked_at=now)
-    view = _view(rollout, count)
+    view = view_of(rollout, count)
     is_news = view != rollout.view
     next_progress = rollout.announced_at + rhythm.progress
     if not (is_overdue or is_asked or (is_news and now >= next_progress)):
@@ -282,7 +282,7 @@ def decide_override(
     return Applied(replace(state, rollout=overridden), (event,))
 
 
-def _view(rollout: Rollout, count: Count) -> View:
+def view_of(rollout: Rollout, count: Count) -> View:
     """Return what is told: of many that wait other ones are named each time that they are asked."""
     first = ((rollout.asked - 1) * NAMED) % max(len(count.waiting), 1)
     named = (*count.waiting[first:], *count.waiting[:first])[:NAMED]

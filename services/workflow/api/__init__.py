@@ -1,0 +1,1 @@
+"""What the workflow service answers over HTTP."""

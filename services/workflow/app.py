@@ -1,0 +1,74 @@
+"""The workflow service, assembled."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from services.workflow.api import engines, proof_keys, rollouts, workflows
+from services.workflow.handlers import handlers
+from services.workflow.jobs.closing import close_rollouts
+from services.workflow.jobs.judging import judge_accounts
+from services.workflow.proof_keys import ProofKeys
+from services.workflow.rules.rollout import Rhythm
+from services.workflow.settings import WorkflowSettings
+from services.workflow.store.engine import load_engine_keys
+from shared.messaging.context import Context
+from shared.messaging.service import Job, Service, run
+from shared.settings import ServiceSettings
+
+
+def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
+    """Make the service with these proof keys, which are read when it starts."""
+    rhythm = Rhythm(
+        deadline=settings.deadline,
+        progress=settings.progress,
+        ask_again=settings.ask_again,
+        ask_at_most=settings.ask_at_most,
+        look_again=settings.look_again,
+    )
+
+    async def prepare(_context: Context) -> None:
+        keys.load()
+
+    def jobs(context: Context) -> Sequence[Job]:
+        async def judge() -> int:
+            return _woken(context, await judge_accounts(context.writer, settings.at_once))
+
+        async def close() -> int:
+            looked_at = await close_rollouts(context.writer, keys.newest, rhythm, settings.at_once)
+            return _woken(context, looked_at)
+
+        return (
+            Job(name="judge accounts", run=judge, every=timedelta(seconds=5)),
+            Job(name="close rollouts", run=close, every=settings.look),
+        )
+
+    def routes(_context: Context) -> APIRouter:
+        router = APIRouter()
+        for one in (engines.router, rollouts.router, workflows.router):
+            router.include_router(one)
+        router.include_router(proof_keys.proof_keys_router(keys))
+        return router
+
+    return Service(
+        name="workflow",
+        handlers=handlers,
+        listens_to=("credential-vault",),
+        prepare=prepare,
+        jobs=jobs,
+        routes=routes,
+        engine_keys=load_engine_keys,
+    )
+
+
+def _woken(context: Context, handled: int) -> int:
+    """Have the relay send what a job announced, and the other job see what it left to do."""
+    if handled:
+        context.wake()
+    return handled
+
+
+def main(settings: ServiceSettings) -> None:
+    """Run the workflow service until SIGTERM."""
+    run(workflow_service(ProofKeys(settings.keys), WorkflowSettings()), settings)

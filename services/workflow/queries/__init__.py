@@ -1,0 +1,1 @@
+"""Reads for people: pages and lists, as the reader, of one brand."""
