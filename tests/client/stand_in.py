@@ -1,0 +1,81 @@
+"""A vault's address over real HTTP, whose answers a test chooses and can hold back."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from keyturn_contracts.credential_vault import (
+    CredentialsAnswer,
+    CredentialsFetched,
+    FetchCredentials,
+)
+from keyturn_contracts.keys import SealingKey
+from keyturn_contracts.sealing import seal_for_engine
+from pydantic import SecretStr
+
+from tests.client.given import BRAND, ENGINE
+
+
+@dataclass
+class StandIn:
+    """Answers each fetch with what is set for its account at that moment."""
+
+    key: SealingKey
+    answers: dict[str, CredentialsAnswer] = field(default_factory=dict[str, CredentialsAnswer])
+    asked: list[str] = field(default_factory=list[str])
+    let_through: asyncio.Event = field(default_factory=asyncio.Event)
+    """Cleared: an answer is made and held back."""
+    url: str = ""
+
+    def holds(self, version: int, account_id: str = "mail", *, receipt: str = "a" * 64) -> None:
+        sealed = seal_for_engine(
+            {"password": SecretStr(f"secret {version}")},
+            {"host": "localhost"},
+            receipt,
+            self.key,
+            brand=BRAND,
+            account_id=account_id,
+            version=version,
+            engine_id=ENGINE,
+            now=datetime.now(UTC),
+        )
+        self.answers[account_id] = CredentialsAnswer(id=account_id, version=version, sealed=sealed)
+
+    def has_deleted(self, version: int, account_id: str = "mail") -> None:
+        self.answers[account_id] = CredentialsAnswer(id=account_id, version=version, deleted=True)
+
+    def refuses(self, account_id: str = "mail") -> None:
+        self.answers[account_id] = CredentialsAnswer(id=account_id, refused="not_bound")
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                lines = head.decode().lower().split("\r\n")
+                length = next(int(one[15:]) for one in lines if one.startswith("content-length:"))
+                body = FetchCredentials.model_validate_json(await reader.readexactly(length))
+                found = CredentialsFetched(
+                    accounts=tuple(self.answers[one.id] for one in body.accounts)
+                ).to_json()
+                self.asked += [one.id for one in body.accounts]
+                await self.let_through.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+                writer.write(f"content-length: {len(found)}\r\n\r\n".encode() + found)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def standing_in(key: SealingKey) -> AsyncGenerator[StandIn]:
+    stand_in = StandIn(key)
+    stand_in.let_through.set()
+    server = await asyncio.start_server(stand_in.answer, "127.0.0.1")
+    stand_in.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield stand_in
+    finally:
+        server.close()
