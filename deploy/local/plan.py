@@ -10,6 +10,7 @@ from deploy.local import postgres as postgres_part
 from deploy.local import redis as redis_part
 from deploy.local.external import External
 from deploy.local.folder import DataFolder, make_private
+from deploy.local.issuer import ensure_local_issuer
 from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.parts import Part, Say
 from deploy.local.passwords import Passwords
@@ -116,6 +117,7 @@ def plan_stack(
     keep_socket_folder(state, data)
     state.write(data.state)
     plan = _plan(data, state, external, jars)
+    ensure_local_issuer(data)
     for service in SERVICES:
         file = data.settings_of(service)
         write_settings(file, plan.settings_of(service).model_copy(update={"extra": _extra(file)}))
