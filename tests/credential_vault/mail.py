@@ -5,12 +5,11 @@ import ssl
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from deploy.demo.certificate import Certificate, make_certificate
+from deploy.demo.certificate import Certificate
 
 USER = "keyturn"
 
@@ -37,10 +36,6 @@ class MailServer:
         self.logins.append((password, is_right))
         # Not handled: aiosmtpd then answers 535 itself.
         return AuthResult(success=is_right, handled=False)
-
-
-def certificate_in(folder: Path) -> Certificate:
-    return make_certificate(folder)
 
 
 def server_context(certificate: Certificate) -> ssl.SSLContext:

@@ -1,4 +1,4 @@
-"""A certificate of a test's own authority, and a way to try a login."""
+"""A way to try a login at a mail server of the test's own."""
 
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,14 +14,8 @@ from services.credential_vault.providers.probes import fill_probe
 from services.credential_vault.providers.smtp import SmtpLogin, try_smtp_login
 from services.credential_vault.providers.trust import tls_context
 from tests.credential_vault.given import SMTP, fields
-from tests.credential_vault.mail import certificate_in
 
 Try = Callable[..., Awaitable[Finding]]
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return certificate_in(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture
