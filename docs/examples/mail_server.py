@@ -1,3 +1,4 @@
+# ruff: noqa: INP001  a program to be copied, in no package
 """A mail server for trying things out: it takes mail from whoever knows one of its passwords.
 
     keyturn python mail_server.py FOLDER
@@ -8,6 +9,7 @@ listens, on loopback only, and FOLDER/authority.pem whom to believe about its ce
 """
 
 import asyncio
+import contextlib
 import hmac
 import logging
 import ssl
@@ -70,7 +72,10 @@ async def serve(folder: Path) -> None:
         )
 
     server = await loop.create_server(connect, "127.0.0.1", 0)
-    (folder / "port").write_text(str(server.sockets[0].getsockname()[1]))
+    port = int(server.sockets[0].getsockname()[1])
+    with contextlib.suppress(OSError):  # a machine without IPv6; `localhost` may mean either
+        await loop.create_server(connect, "::1", port)
+    (folder / "port").write_text(str(port))
     await server.serve_forever()
 
 

@@ -10,6 +10,7 @@ from keyturn_client.problems import NotFoundError
 from keyturn_contracts.catalog import Manifest
 from keyturn_contracts.credential_vault import (
     DEFAULT_RETIRE,
+    AccountState,
     DeleteAccount,
     EditAccount,
     VerifyAccount,
@@ -22,7 +23,7 @@ from shared.cli.credentials import Sources, choose_scheme, gather, read_pairs
 from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import AccountId
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, Part, Row, say
+from shared.cli.output import Column, Part, Row, counted, say
 from shared.cli.problems import Problem, as_usage, usage
 from shared.cli.sending import send
 
@@ -198,9 +199,7 @@ async def edit(
 async def list_accounts(
     options: Asks,
     extension: Annotated[str | None, typer.Option(help="Only those of this extension.")] = None,
-    state: Annotated[
-        str | None, typer.Option(help="Only those that are connected, needs_attention or deleted.")
-    ] = None,
+    state: Annotated[AccountState | None, typer.Option(help="Only those in this state.")] = None,
     name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
 ) -> None:
     """List the accounts of the brand."""
@@ -315,7 +314,13 @@ async def _tell_dependents(backend: Backend, account_id: str, manifest: Manifest
         tasks += 1
         workflows.add((row["engine_id"], row["workflow_id"]))
     engines = len({engine_id for engine_id, _ in workflows})
-    say(f"It touches {tasks} tasks of {len(workflows)} workflows on {engines} engines.")
+    if tasks:
+        say(
+            f"It touches {counted(tasks, 'task')} of {counted(len(workflows), 'workflow')} on "
+            f"{counted(engines, 'engine')}."
+        )
+    else:
+        say("No workflow uses this account.")
     if manifest is not None:
         say(_overlap(manifest))
 

@@ -11,6 +11,7 @@ from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
 from keyturn_contracts.secret import Secret
 from pydantic import TypeAdapter, ValidationError
 
+from shared.cli.output import counted
 from shared.cli.problems import Problem, usage
 
 _OBJECT = TypeAdapter(dict[str, str])
@@ -159,7 +160,7 @@ def _read_stdin(missing: Sequence[FieldSpec]) -> dict[str, Secret]:
         raise usage(f"Give on stdin a JSON object of texts with: {', '.join(names)}.") from None
     if unknown := {*found} - {*names}:
         raise usage(
-            f"What came from stdin has {len(unknown)} fields that are not wanted. "
+            f"What came from stdin has {counted(len(unknown), 'field')} too many. "
             f"Wanted are: {', '.join(names)}."
         )
     if absent := [spec.name for spec in missing if spec.required and not found.get(spec.name)]:

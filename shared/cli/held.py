@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Literal
 
 import typer
-from keyturn_client.problems import UnreachableError
+from keyturn_client.problems import RejectedError, UnreachableError
 from keyturn_contracts.message import Part
 from keyturn_contracts.topics import SERVICES
 
@@ -13,7 +13,7 @@ from shared.cli.consent import ask_consent
 from shared.cli.exit_codes import ExitCode
 from shared.cli.options import Asks
 from shared.cli.output import Column, Row, say
-from shared.cli.problems import usage
+from shared.cli.problems import Problem, usage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -119,7 +119,11 @@ async def drop(
 
 async def _change(options: Asks, place: str, what: Literal["retry", "drop"]) -> None:
     async with options.http("operator") as http:
-        changed = await http.post(_service_of(place), f"/v1/held/{place}/{what}", Part())
+        try:
+            changed = await http.post(_service_of(place), f"/v1/held/{place}/{what}", Part())
+        except RejectedError as error:
+            # The place is one: what it holds has its turn after another.
+            raise Problem(str(error), ExitCode.CONFLICT) from None
     options.output.one(changed, _FIELDS)
 
 

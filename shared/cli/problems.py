@@ -9,6 +9,7 @@ from keyturn_client.problems import (
     NoOutcomeYetError,
     NotAllowedError,
     NotFoundError,
+    RejectedError,
 )
 from pydantic import ValidationError
 
@@ -61,4 +62,6 @@ def _code_of(error: KeyturnError) -> ExitCode:
         return ExitCode.NOT_ALLOWED
     if isinstance(error, NoOutcomeYetError):
         return ExitCode.TIMED_OUT
+    if isinstance(error, RejectedError):
+        return ExitCode.USAGE
     return ExitCode.FAILED

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 from keyturn_client.problems import NotFoundError
-from keyturn_contracts.workflow import OverrideRollout, RolloutChanged
+from keyturn_contracts.workflow import OverrideRollout, RolloutChanged, RolloutState
 
 from shared.cli.asking import command
 from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import OfAccount, RolloutIdArgument
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, Part, Row, say
+from shared.cli.output import Column, Part, Row, counted, say
 from shared.cli.problems import Problem, as_usage
 from shared.cli.progress import watching
 from shared.cli.sending import send
@@ -59,9 +59,7 @@ _EXCUSED = (Column("ENGINE", "engine_id"), Column("BY", "by"), Column("REASON", 
 async def list_rollouts(
     options: Asks,
     account: OfAccount = None,
-    state: Annotated[
-        str | None, typer.Option(help="Only those open, overdue, completed or superseded.")
-    ] = None,
+    state: Annotated[RolloutState | None, typer.Option(help="Only those in this state.")] = None,
 ) -> None:
     """List rollouts with how far each has got."""
     filters = {"account": account, "state": state}
@@ -121,7 +119,7 @@ async def watch(
         say(f"A later rotation superseded it: keyturn rollouts list --account {last.account_id}")
         return ExitCode.CONFLICT
     if last.excused:
-        say(f"It completed without {len(last.excused)} engines, which were excused.")
+        say(f"It completed without {counted(len(last.excused), 'engine')}, excused on the record.")
         return ExitCode.PARTLY
     return ExitCode.OK
 

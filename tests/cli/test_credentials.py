@@ -125,7 +125,7 @@ def test_settings_that_are_not_given_stay_as_they_are(monkeypatch: pytest.Monkey
         ({"files": {"password": Path("/does/not/exist")}}, "No such file"),
         ({"scheme": given_scheme("a", "b"), "stdin": "[1]"}, "JSON object of texts with: a, b"),
         ({"scheme": given_scheme("a", "b"), "stdin": '{"a": "1"}'}, "lacks b"),
-        ({"scheme": given_scheme("a", "b"), "stdin": '{"x": "1"}'}, "has 1 fields that are not"),
+        ({"scheme": given_scheme("a", "b"), "stdin": '{"x": "1"}'}, "has 1 field too many"),
     ],
 )
 def test_what_is_missing_or_too_much_is_named_and_never_quoted(
