@@ -17,13 +17,16 @@ async def tell_the_end(scene: Scene, switches: Sequence[Switch]) -> None:
     for switch in switches:
         _tell_early_drop(scene, switch)
     _tell_failures(scene, tally, rested["failed"])
-    took = ", ".join(f"{one.completed_at - one.began_at:.2f} s" for one in switches)
+    took = [
+        f"{one.completed_at - one.began_at:.2f} s" if one.is_complete else "it did not complete"
+        for one in switches
+    ]
     scene.screen.table(
         {
             "mails sent before the switch": f"{tally.before:,}",
             "mails sent during": f"{tally.during:,}",
             "mails sent after": f"{tally.after:,}",
-            "the switch took": took or "it did not complete",
+            "the switch took": ", ".join(took) or "there was none",
         }
     )
     scene.screen.result(f"failed sends: {tally.failed}", good=tally.failed == 0)
@@ -31,7 +34,7 @@ async def tell_the_end(scene: Scene, switches: Sequence[Switch]) -> None:
 
 def _tell_early_drop(scene: Scene, switch: Switch) -> None:
     early = switch.completed_at - scene.log.dropped.get(switch.old, switch.completed_at)
-    if early > 0:
+    if switch.is_complete and early > 0:
         scene.not_as_promised(
             f"{switch.old} was dropped at the mail server {early:.2f} s before there was a proof "
             "that nobody used it any more."

@@ -18,7 +18,7 @@ from deploy.demo.play import Sabotage
 from deploy.demo.sabotage import ForgettingOne, Honest, SkippingOne, stop_opening
 from deploy.demo.sending import Sender
 
-AT_ONCE = 32
+AT_ONCE = 40
 """How many sends are in flight while it sends; one less now and then, between two of a worker."""
 _SLOWLY_SECONDS = 1.0
 

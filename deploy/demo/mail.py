@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import json
 import logging
+import random
 import ssl
 import sys
 import time
@@ -24,7 +25,7 @@ from deploy.demo.child import Orders, say
 from deploy.demo.lifeline import until_ended
 from deploy.demo.tally import WORKFLOW
 
-_TAKING_SECONDS = 0.2
+_TAKING_SECONDS = (0.15, 0.35)
 """How long it takes to say yes to a message, as a relay does that writes it to disk before."""
 
 Note = Callable[..., None]
@@ -125,7 +126,7 @@ class Connection(SMTP):
         return responses
 
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802  the name that aiosmtpd looks for
-        await asyncio.sleep(_TAKING_SECONDS)
+        await asyncio.sleep(random.uniform(*_TAKING_SECONDS))  # noqa: S311  spreads the load
         content = envelope.content
         message = message_from_bytes(content if isinstance(content, bytes) else b"")
         self._note(

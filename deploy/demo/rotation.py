@@ -31,8 +31,8 @@ def label_of(version: int) -> str:
     return f"password {version}"
 
 
-async def rotate(scene: Scene, version: int, *, drop_early: bool = False) -> Switch | None:
-    """Rotate to this version. Returns None where the rollout does not complete, having said why."""
+async def rotate(scene: Scene, version: int, *, drop_early: bool = False) -> Switch:
+    """Rotate to this version; where the rollout does not complete, say why."""
     old, new = label_of(version - 1), label_of(version)
     asked_at = await _ask(scene, version, old, new, drop_early=drop_early)
     rotated = await scene.news.wait_for(
@@ -40,10 +40,13 @@ async def rotate(scene: Scene, version: int, *, drop_early: bool = False) -> Swi
         lambda one: one.account_id == ACCOUNT and one.version == version,
         within=_SOON,
     )
-    scene.screen.say(f"CredentialsRotated: version {version} is current, and {old} still works.")
+    kept = ", ".join(str(one) for one in rotated.event.unretired)
+    scene.screen.say(
+        f"CredentialsRotated: version {version} is current, {kept} is not retired yet."
+    )
     completed = await _follow(scene, version, new)
     if completed is None:
-        return None
+        return Switch(old, new, began_at=rotated.at)
     switch = Switch(old, new, began_at=rotated.at, completed_at=completed.at)
     scene.screen.say(
         f"RolloutCompleted: {completed.event.done} of {completed.event.legs} engines, "
@@ -136,8 +139,8 @@ async def _tell_stuck(scene: Scene, rollout_id: str) -> None:
     if refused:
         scene.not_as_promised(f"The engine was told: {refused[0]['note']}")
     account = await scene.backend.queries.account(ACCOUNT)
-    kept = [one["version"] for one in account["versions"] if one["state"] == "previous"]
-    scene.screen.say(f"So nothing is retired: version {kept} is kept, and its password works.")
+    kept = [str(one["version"]) for one in account["versions"] if one["state"] == "previous"]
+    scene.screen.say(f"So nothing is retired: version {', '.join(kept)} is kept, and its password.")
 
 
 async def _check_flight(scene: Scene, switch: Switch) -> None:

@@ -64,7 +64,7 @@ async def _play(play: Play, place: Place, screen: Screen) -> bool:
 
 
 async def _rotate_all(play: Play, scene: Scene) -> list[Switch]:
-    """Rotate as often as asked for; return the rotations that completed."""
+    """Rotate as often as asked for, or until a rotation does not complete; return them all."""
     switches: list[Switch] = []
     try:
         await let_everyone_send(scene)
@@ -72,9 +72,9 @@ async def _rotate_all(play: Play, scene: Scene) -> list[Switch]:
             await scene.engine.tell({"do": "forget"})
         for version in range(2, play.rotations + 2):
             switch = await rotate(scene, version, drop_early=play.sabotage == "early-drop")
-            if switch is None:
-                break
             switches.append(switch)
+            if not switch.is_complete:
+                break
     except NotAsPromisedError as problem:
         scene.not_as_promised(str(problem))
     return switches

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-_PLAIN_PAUSE = 1.0
+_PLAIN_PAUSE = 3.0
 """How often progress is a line of its own, where it cannot be drawn."""
 
 

@@ -1,6 +1,7 @@
 """What the mail server's own log says of the engine's sends: the demo's result."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,8 +51,12 @@ class Switch:
     """The labels of the passwords."""
     began_at: float
     """`CredentialsRotated`: from here on a fetch answers the new version only."""
-    completed_at: float
-    """`RolloutCompleted`: from here on nobody uses the old one."""
+    completed_at: float = math.inf
+    """`RolloutCompleted`: from here on nobody uses the old one. Endless where it has not come."""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.completed_at < math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +122,7 @@ def count(sends: Sequence[Send], switches: Sequence[Switch], begun: int) -> Tall
     One that never reached the server has failed as much as one that the server refused.
     """
     accepted = [send.accepted_at for send in sends if send.accepted_at is not None]
-    first = min((switch.began_at for switch in switches), default=float("inf"))
+    first = min((switch.began_at for switch in switches), default=math.inf)
     before = sum(at < first for at in accepted)
     during = sum(any(one.began_at <= at <= one.completed_at for one in switches) for at in accepted)
     return Tally(

@@ -69,6 +69,16 @@ def test_between_two_rotations_is_after() -> None:
     assert (tally.before, tally.during, tally.after) == (1, 2, 2)
 
 
+def test_a_rotation_that_has_not_completed_is_still_going_on() -> None:
+    log = Written()
+    for at in (90, 105, 205):
+        log.send(at, "w", "first")
+
+    tally = count(log.sends, [Switch("first", "second", began_at=100)], begun=3)
+
+    assert tally == Tally(before=1, during=2, after=0, failed=0)
+
+
 def test_a_send_that_ended_without_a_message_has_failed() -> None:
     log = Written()
     log.send(90, "w-1", "first")
