@@ -15,6 +15,7 @@ from shared.messaging import inbox
 from shared.messaging.context import Context
 from shared.messaging.envelope import CommandId
 from shared.messaging.jobs import wait_for_event
+from shared.telemetry import metrics
 
 _log = structlog.stdlib.get_logger()
 
@@ -49,6 +50,7 @@ class OutcomeWatch:
         told = asyncio.Event()
         self._waiting.setdefault(command_id, set()).add(told)
         self._has_any.set()
+        metrics.OUTCOMES_AWAITED.set(len(self._waiting))
         self._woken.set()
         try:
             await wait_for_event(told, seconds)
@@ -57,6 +59,7 @@ class OutcomeWatch:
             waiting.discard(told)
             if not waiting:
                 del self._waiting[command_id]
+            metrics.OUTCOMES_AWAITED.set(len(self._waiting))
 
     async def run(self) -> None:
         """Look after every commit of this process, and twice a second for those of others."""

@@ -8,6 +8,7 @@ from time import monotonic
 
 import structlog
 from aiokafka import TopicPartition
+from keyturn_contracts.topics import commands_topic
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.decisions import NotYetKnown, Unprocessable
@@ -77,7 +78,7 @@ class Consumer:
             health=health,
             fail=fail,
         )
-        self._polling = Polling(self._assignment, fail)
+        self._polling = Polling(self._assignment, gapless=commands_topic(name), fail=fail)
         self._health = health
         self._woken = woken
         self._brake = Brake()
@@ -130,12 +131,13 @@ class Consumer:
         if self._brake.is_on:
             # Until somebody starts it again: in the next poll the same code would fail again.
             await asyncio.get_running_loop().create_future()
-        generation = self._assignment.generation
         seconds = LONGEST_POLL
         if self._next_due is not None:
             until_due = (self._next_due - datetime.now(UTC)).total_seconds()
             seconds = min(max(until_due, 0.0), LONGEST_POLL)
-        return Polled(generation, await self._polling.poll(client, seconds))
+        records = await self._polling.poll(client, seconds)
+        # As it is now: partitions may have come and gone while the poll waited.
+        return Polled(self._assignment.generation, records)
 
     async def _handle(self, polled: Polled) -> None:
         if not self._assignment.owned:

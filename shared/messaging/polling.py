@@ -1,7 +1,7 @@
 """Takes records from Kafka's client, and loses none, whatever the client makes of them."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from time import monotonic
 
 import structlog
@@ -30,9 +30,13 @@ _UNDECODABLE_HEADERS = (("ce_\N{REPLACEMENT CHARACTER}", b"\xff"),)
 class Polling:
     """One long poll after another."""
 
-    def __init__(self, assignment: Assignment, fail: Callable[[str], None]) -> None:
+    def __init__(
+        self, assignment: Assignment, *, gapless: str, fail: Callable[[str], None]
+    ) -> None:
         self._assignment = assignment
+        self._gapless = gapless
         self._fail = fail
+        self._known_gaps: dict[Partition, int] = {}
         self._is_careful = False
         self._refused_since: float | None = None
 
@@ -60,18 +64,42 @@ class Polling:
         return self._ours(records)
 
     def _ours(self, records: Iterable[RawRecord]) -> list[RawRecord]:
-        """Leave out what was fetched before its position was sought to."""
+        """Leave out what was fetched before its position was sought to.
+
+        Nothing is awaited between the client's answer and this: what is ours now was when it came.
+        """
         owned = self._assignment.owned
         ours = [one for one in records if one.source in owned]
+        firsts: dict[Partition, int] = {}
         for one in ours:
-            if one.offset < owned[one.source].next_offset:
+            first = firsts.setdefault(one.source, one.offset)
+            if first < owned[one.source].next_offset:
                 self._fail(
-                    f"{one.topic} goes on at {one.offset} in partition {one.partition}, and "
+                    f"{one.topic} goes on at {first} in partition {one.partition}, and "
                     f"{owned[one.source].next_offset} was next: its log was cut. What it lost "
                     "cannot be known here; see the operator's guide before going on."
                 )
                 return []
-        return ours
+        return [] if self._has_new_gap(firsts) else ours
+
+    def _has_new_gap(self, firsts: Mapping[Partition, int]) -> bool:
+        """Tell whether something seems left out that was not looked for yet, and look for it.
+
+        A log that is not compacted has gaps where its oldest records are gone, or where a producer
+        used transactions. Any other gap is a record that the client or we have lost on the way.
+        """
+        owned = self._assignment.owned
+        gaps = {
+            partition: first
+            for partition, first in firsts.items()
+            if partition.topic == self._gapless and first > owned[partition].next_offset
+        }
+        is_new = any(self._known_gaps.get(partition) != first for partition, first in gaps.items())
+        self._known_gaps = gaps
+        if is_new:
+            _log.warning("records are missing: read again from where the database stands")
+            self._assignment.seek_again()
+        return is_new
 
     async def _be_refused(self, error: Exception) -> None:
         now = monotonic()

@@ -54,3 +54,4 @@ REQUESTS = Counter("keyturn_http_requests", "HTTP requests.", ["route", "status"
 REQUEST_SECONDS = Histogram(
     "keyturn_http_request_seconds", "How long a request took.", ["route"], buckets=_SECONDS
 )
+OUTCOMES_AWAITED = Gauge("keyturn_outcomes_awaited", "Commands whose senders wait for an outcome.")

@@ -6,13 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import anyio.to_thread
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from keyturn_contracts.actor import Role, sign_token
@@ -35,6 +36,8 @@ from tests.transport import notes
 from tests.transport.given import GivenIssuer, command_record
 from tests.waiting import until
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -54,6 +57,11 @@ class Given:
     @property
     def settings(self) -> ServiceSettings:
         return self.context.settings
+
+    def with_settings(self, **changes: Any) -> "Given":
+        """Return the same with other settings."""
+        settings = self.settings.model_copy(update=changes)
+        return replace(self, context=replace(self.context, settings=settings))
 
     @property
     def commands(self) -> str:
@@ -236,14 +244,13 @@ class Process:
 async def read_all(stack: RunningStack, topic: str) -> list[Any]:
     """Return every record that a topic has now, in the order of its partitions."""
     consumer: Any = AIOKafkaConsumer(
-        **client_options(stack.kafka.settings_of("backend")), enable_auto_commit=False
+        **client_options(stack.kafka.settings_of("backend")), auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
         partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
         consumer.assign(partitions)
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning()
         found: dict[TopicPartition, list[Any]] = {one: [] for one in partitions}
         while any([await consumer.position(one) < ends[one] for one in partitions]):
             batch: dict[TopicPartition, list[Any]] = await consumer.getmany(timeout_ms=1000)
@@ -278,6 +285,11 @@ async def stand_at_the_end(context: Context, topics: Sequence[str], cluster_id: 
                 )
                 .values(next_offset=end)
             )
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Do what blocks without holding up the loop of the test."""
+    return await anyio.to_thread.run_sync(work)
 
 
 def free_port() -> int:
