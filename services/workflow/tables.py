@@ -93,8 +93,8 @@ class ReceiptRow(Base):
     __table_args__ = (_has_a_brand(),)
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
-    engine_id: Mapped[str] = mapped_column(primary_key=True)
     account_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
     version: Mapped[int] = mapped_column(primary_key=True)
     epoch: Mapped[int]
     sequence: Mapped[int]

@@ -251,6 +251,7 @@ def account_event(
         "state": "connected",
         "version": version,
         "holders": [one.model_dump() for one in holders],
+        "unretired": list(range(1, version)),
         "retire": "PT15M",
     }
     return kind.model_validate(content | changes)

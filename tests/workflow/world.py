@@ -44,16 +44,16 @@ class World:
         return engine
 
     async def account(
-        self, account_id: str = "mail", version: int = 1, *holders: str, **changes: Any
+        self, account_id: str = "mail", version: int = 1, *holders: str | HolderRef, **changes: Any
     ) -> None:
         """Have the vault tell of an account; each time it is newer news."""
         await self.tell(self.news(account_id, version, *holders, **changes))
 
     def news(
-        self, account_id: str = "mail", version: int = 1, *holders: str, **changes: Any
+        self, account_id: str = "mail", version: int = 1, *holders: str | HolderRef, **changes: Any
     ) -> Message:
         self.sequences[account_id] += 1
-        refs = tuple(HolderRef(engine_id=one) for one in holders)
+        refs = tuple(HolderRef(engine_id=one) if isinstance(one, str) else one for one in holders)
         event: AccountChanged = account_event(account_id, version, holders=refs, **changes)
         return account_news(event, self.sequences[account_id])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from keyturn_contracts.credential_vault import AboutAccount, AccountChanged, CredentialFetched
 from keyturn_contracts.message import Key
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import delete, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -102,6 +102,12 @@ _RECEIPTS = Rows(
 _SAVE_RECEIPTS = _RECEIPTS.upsert_into(
     ReceiptRow, newest_by=[ReceiptRow.epoch, ReceiptRow.sequence]
 )
+_USABLE = Rows(ReceiptRow.brand_id, ReceiptRow.account_id, ReceiptRow.version)
+_FORGET_RECEIPTS = delete(ReceiptRow).where(
+    ReceiptRow.brand_id == _USABLE.c.brand_id,
+    ReceiptRow.account_id == _USABLE.c.account_id,
+    ReceiptRow.version < _USABLE.c.version,
+)
 
 
 def key_of(brand: str, account_id: str) -> Key:
@@ -109,7 +115,10 @@ def key_of(brand: str, account_id: str) -> Key:
 
 
 async def save_accounts(connection: AsyncConnection, news: Sequence[News[AccountChanged]]) -> None:
-    """Remember the newest state of each account, and have the closer look at its rollout."""
+    """Remember the newest state of each account, and have the closer look at its rollout.
+
+    Receipts of versions that are retired are of no more use.
+    """
     newest = newest_of_each_key(news)
     rows = (
         (
@@ -126,6 +135,11 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
         for one in newest
     )
     await connection.execute(_SAVE_NEWS, _NEWS.of(rows))
+    usable = (
+        (one.brand, one.event.account_id, min((one.event.version, *one.event.unretired)))
+        for one in newest
+    )
+    await connection.execute(_FORGET_RECEIPTS, _USABLE.of(usable))
     await wake_rollouts(connection, (one.key for one in newest))
 
 

@@ -134,7 +134,7 @@ async def save_logs(connection: AsyncConnection, changed: Mapping[Key, EngineLog
         return
     await save_holdings(connection, holdings)
     confirmed = {
-        HoldingKey(key.brand, key.id, account_id): (one, log.holdings[account_id].confirmed_version)
+        HoldingKey(key.brand, key.id, account_id): one
         for key, log in changed.items()
         for account_id, one in log.confirmed.items()
     }

@@ -62,13 +62,6 @@ _LOAD_RECEIPTS = select(
     ReceiptRow.account_id == _WANTED.c.account_id,
     ReceiptRow.version == _WANTED.c.version,
 )
-_FORGET_RECEIPTS = delete(ReceiptRow).where(
-    ReceiptRow.brand_id == _WANTED.c.brand_id,
-    ReceiptRow.engine_id == _WANTED.c.engine_id,
-    ReceiptRow.account_id == _WANTED.c.account_id,
-    ReceiptRow.version < _WANTED.c.version,
-)
-
 _CONFIRMATIONS = Rows(
     ConfirmationRow.brand_id,
     ConfirmationRow.engine_id,
@@ -147,25 +140,20 @@ async def load_receipts(
 
 
 async def save_confirmations(
-    connection: AsyncConnection, confirmed: Mapping[HoldingKey, tuple[Confirmed, int]]
+    connection: AsyncConnection, confirmed: Mapping[HoldingKey, Confirmed]
 ) -> None:
-    """Save what engines said last, with the versions that they have confirmed.
-
-    Receipts of older versions are of no more use.
-    """
+    """Save what engines said last."""
     ordered = sorted(confirmed.items(), key=lambda one: one[0])
-    evidence = ((*key, _json(one.confirmation), _json(one.settlement)) for key, (one, _) in ordered)
+    evidence = ((*key, _json(one.confirmation), _json(one.settlement)) for key, one in ordered)
     await connection.execute(_SAVE_CONFIRMATIONS, _CONFIRMATIONS.of(evidence))
     await connection.execute(_FORGET_FAILURES, _KEYS.of(key for key, _ in ordered))
     failures = [
         (*key, workflow_id, reason)
-        for key, (one, _) in ordered
+        for key, one in ordered
         for workflow_id, reason in dict(one.failed).items()
     ]
     if failures:
         await connection.execute(_SAVE_FAILURES, _FAILURES.of(failures))
-    versions = ((*key, version) for key, (_, version) in ordered)
-    await connection.execute(_FORGET_RECEIPTS, _WANTED.of(versions))
 
 
 def read_holding(row: Sequence[Any]) -> tuple[HoldingKey, Holding]:

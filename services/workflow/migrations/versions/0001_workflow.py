@@ -98,7 +98,7 @@ def upgrade() -> None:
     )
     _create(
         "receipt",
-        ("engine_id", "account_id", "version"),
+        ("account_id", "engine_id", "version"),
         _number("epoch"),
         _number("sequence"),
         _text("receipt_sha256"),
