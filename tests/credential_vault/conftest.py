@@ -1,7 +1,7 @@
 """The vault's database, with a twin brand in it that no test may change."""
 
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,7 @@ from shared.messaging.batch import apply_batch
 from shared.security.file_keys import FileKeys
 from tests.batches import Database, asked, news, service_database
 from tests.credential_vault.given import ADA, NOW, PUBLISHED, account, fields, version
+from tests.credential_vault.http import Client, serving
 from tests.credential_vault.vault import GivenEngine, Vault, bound, completed
 from tests.running_stack import RunningStack
 
@@ -35,10 +36,15 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
 
 
 @pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> FileKeys:
+def keys_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("keys")
     folder.chmod(0o700)
-    return FileKeys(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def keys(keys_folder: Path) -> FileKeys:
+    return FileKeys(keys_folder)
 
 
 async def fill(keys: FileKeys, connection: AsyncConnection, brand: str) -> None:
@@ -114,12 +120,8 @@ async def vault(
 
 
 @pytest.fixture
-def today() -> datetime:
-    return datetime.now(UTC)
-
-
-@pytest.fixture
-def keys_folder(tmp_path: Path) -> Path:
-    folder = tmp_path / "keys"
-    folder.mkdir(mode=0o700)
-    return folder
+async def client(vault: Vault, stack: RunningStack, keys_folder: Path) -> AsyncGenerator[Client]:
+    """Serve the same database and keys; a binding that is not there is not waited for."""
+    settings = stack.settings_of("credential-vault")
+    async with serving(vault.database, settings, keys_folder, binding_wait_seconds=0) as client:
+        yield client
