@@ -115,6 +115,8 @@ class Due:
     """Keys whose first is to be tried in a transaction of its own."""
     next_at: datetime | None
     """When the next one is due, of those that are not yet."""
+    has_held: bool
+    """Whether anything at all is held there."""
 
 
 def stand(

@@ -14,10 +14,10 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    false,
     func,
     or_,
     select,
+    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import distinct_on
@@ -45,16 +45,22 @@ _NOW = bindparam("now", type_=DateTime(timezone=True))
 _IS_DUE: ColumnElement[bool] = or_(
     HeldRow.due <= _NOW, and_(bindparam("has_news", type_=Boolean), HeldRow.state == "waits")
 )
-_LOOK = (
+_OF_EACH = (
     select(
         HeldRow.topic,
         HeldRow.partition,
-        func.coalesce(func.bool_or(and_(_IS_DUE, ~HeldRow.is_alone)), false()),
-        func.coalesce(func.bool_or(and_(_IS_DUE, HeldRow.is_alone)), false()),
-        func.min(HeldRow.due).filter(~_IS_DUE),
+        func.bool_or(and_(_IS_DUE, ~HeldRow.is_alone)).label("is_due"),
+        func.bool_or(and_(_IS_DUE, HeldRow.is_alone)).label("is_due_alone"),
+        func.min(HeldRow.due).filter(~_IS_DUE).label("later"),
     )
     .where(_OURS, HeldRow.due.is_not(None))
     .group_by(HeldRow.topic, HeldRow.partition)
+    .subquery("of_each")
+)
+# One row at least, to say that nothing at all is held: nobody looks any further then.
+_ONE = select(select(HeldRow.state).where(_OURS).exists().label("has_held")).subquery("one")
+_LOOK: Select[*tuple[Any, ...]] = select(_ONE.c.has_held, *_OF_EACH.c).select_from(
+    _ONE.outerjoin(_OF_EACH, true())
 )
 _DUE_KEYS = (
     select(HeldRow.topic, HeldRow.partition, *_KEY)
@@ -178,11 +184,12 @@ async def look(
     given = {**_PARTITIONS.of(sorted(partitions)), "now": now, "has_news": has_news}
     together: set[Partition] = set()
     next_at: datetime | None = None
-    has_alone = False
-    for topic, number, is_due, is_due_alone, later in await connection.execute(_LOOK, given):
+    has_held = has_alone = False
+    for row in await connection.execute(_LOOK, given):
+        has_held, topic, number, is_due, is_due_alone, later = row
         if is_due:
             together.add(Partition(topic, number))
-        has_alone = has_alone or is_due_alone
+        has_alone = has_alone or bool(is_due_alone)
         if later is not None:
             next_at = later if next_at is None else min(later, next_at)
     alone = (
@@ -190,7 +197,7 @@ async def look(
         if has_alone
         else []
     )
-    return Due(frozenset(together), tuple(alone), next_at)
+    return Due(frozenset(together), tuple(alone), next_at, has_held)
 
 
 async def due_keys(

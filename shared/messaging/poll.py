@@ -182,7 +182,7 @@ class _Work:
         }
         await self._apply_news(news)
         taken = await self._take_up(due, has_news=bool(news))
-        await self._apply_commands(taken)
+        await self._apply_commands(taken, has_held=due.has_held)
         await self._write_held(taken)
         if self.done.unreadable:
             await unreadable.keep(self._connection, self.done.unreadable, self._poll.now)
@@ -193,7 +193,7 @@ class _Work:
 
     async def _look(self, *, has_news: bool) -> Due:
         if not self._part.takes_up or self._part.alone is not None:
-            return Due(frozenset(), (), None)
+            return Due(frozenset(), (), None, has_held=True)
         due = await held_store.look(
             self._connection, self._partitions, self._poll.now, has_news=has_news
         )
@@ -232,9 +232,9 @@ class _Work:
             size=limits.bytes,
         )
 
-    async def _apply_commands(self, taken: Taken) -> None:
+    async def _apply_commands(self, taken: Taken, *, has_held: bool) -> None:
         arrivals = await self._read_again(taken.records)
-        held_keys = await self._find_held(taken)
+        held_keys = await self._find_held(taken) if has_held else set[Key]()
         for one in self._part.received:
             arrivals += self._arrive(one, taken.cut, held_keys)
         batch = Batch()

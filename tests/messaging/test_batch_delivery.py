@@ -321,8 +321,8 @@ async def test_a_poll_without_anything_held_costs_few_statements(engine: AsyncEn
 
     await log.poll()
 
-    # What is due, position, what is held, recall, lock 2, save, latest 2, outbox, inbox.
-    assert len(statements) == 11
+    # What is due, position, recall, lock 2, save, latest 2, outbox, inbox.
+    assert len(statements) == 10
 
 
 async def test_unreadable_records_are_kept_whole_and_hold_nothing(engine: AsyncEngine) -> None:
