@@ -34,7 +34,7 @@ from confluent_kafka.admin import (
 
 from shared.settings import KafkaSettings
 
-_ANSWER_SECONDS = 15.0
+_ANSWER_SECONDS = 60.0
 _PAUSE_SECONDS = 0.005
 _SCRAM_ITERATIONS = 4096
 
