@@ -31,6 +31,7 @@ from shared.messaging.position import Fenced
 from shared.messaging.reading import Reading
 from shared.messaging.record import Partition, RawRecord, Received
 from shared.messaging.telling import count, tell
+from shared.messaging.watchdog import Patience
 from shared.telemetry import metrics
 from shared.telemetry.health import Health
 
@@ -64,6 +65,7 @@ class Consumer:
         woken: Callable[[], None],
         fail: Callable[[str], None],
         limits: Limits | None = None,
+        patience: Patience | None = None,
     ) -> None:
         kafka, name = context.settings.kafka, context.settings.service
         self._writer = context.writer
@@ -78,7 +80,12 @@ class Consumer:
             health=health,
             fail=fail,
         )
-        self._polling = Polling(self._assignment, gapless=commands_topic(name), fail=fail)
+        self._polling = Polling(
+            self._assignment,
+            gapless=commands_topic(name),
+            patience=patience or Patience(),
+            fail=fail,
+        )
         self._health = health
         self._woken = woken
         self._brake = Brake()

@@ -11,6 +11,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError, UnsupportedCodecEr
 from shared.messaging.assignment import Assignment
 from shared.messaging.client import Client, ClientRecord
 from shared.messaging.record import Partition, RawRecord
+from shared.messaging.watchdog import Patience
 
 _log = structlog.stdlib.get_logger()
 
@@ -18,8 +19,6 @@ BATCH_RECORDS = 500
 BATCH_BYTES = 1024 * 1024
 
 _PAUSE = 0.5
-_PATIENCE = 30.0
-"""So long Kafka may refuse every poll, in seconds; then the process ends."""
 _CAREFUL_MS = 500
 
 # What the client cannot decode comes out as whatever its parser happened to raise: a header's name
@@ -31,10 +30,16 @@ class Polling:
     """One long poll after another."""
 
     def __init__(
-        self, assignment: Assignment, *, gapless: str, fail: Callable[[str], None]
+        self,
+        assignment: Assignment,
+        *,
+        gapless: str,
+        patience: Patience,
+        fail: Callable[[str], None],
     ) -> None:
         self._assignment = assignment
         self._gapless = gapless
+        self._patience = patience.refused
         self._fail = fail
         self._known_gaps: dict[Partition, int] = {}
         self._is_careful = False
@@ -104,9 +109,9 @@ class Polling:
     async def _be_refused(self, error: Exception) -> None:
         now = monotonic()
         self._refused_since = self._refused_since or now
-        if now - self._refused_since > _PATIENCE:
+        if now - self._refused_since > self._patience:
             self._fail(
-                f"Kafka has refused every poll for {_PATIENCE:.0f} s, with "
+                f"Kafka has refused every poll for {self._patience:.0f} s, with "
                 f"{type(error).__name__}: is this principal allowed to read its topics?"
             )
         _log.error("Kafka refuses to be read", exc_info=error)

@@ -30,6 +30,8 @@ class Patience:
     frozen: float = 30.0
     unassigned: float = 60.0
     standstill: float = 60.0
+    refused: float = 30.0
+    """Every poll, by Kafka itself."""
 
 
 class Watched(Protocol):

@@ -1,6 +1,9 @@
 """The notes service, given a database and an issuer of its own."""
 
-from collections.abc import AsyncGenerator
+import sys
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -10,16 +13,17 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from deploy.local.stack import Stack
 from shared.messaging.context import Context
 from shared.messaging.declared import Service
 from shared.messaging.issuers import Issuers
 from shared.messaging.kafka import check_cluster, client_options
 from shared.settings import HttpSettings
 from tests.batches import service_database
-from tests.running_stack import RunningStack
+from tests.running_stack import RunningKafka, RunningStack
 from tests.transport import notes
 from tests.transport.given import GivenIssuer
-from tests.transport.running import Given, free_port, stand_at_the_end
+from tests.transport.running import Breakable, Given, free_port, stand_at_the_end
 
 
 async def fill(connection: AsyncConnection, brand: str) -> None:
@@ -65,6 +69,33 @@ async def given_service(
             yield Given(stack, service, context, issuer, producer, cluster_id, brand)
         finally:
             await producer.stop()
+
+
+def _say(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+
+
+@pytest.fixture(scope="session")
+def breakable() -> Iterator[Breakable]:
+    """Return a stack of one's own, whose parts may be killed."""
+    with (
+        tempfile.TemporaryDirectory(prefix="keyturn-test-") as root,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        stack = thread.submit(Stack, Path(root), say=_say).result()
+        try:
+            running = RunningStack(stack.plan, RunningKafka(stack.plan))
+            yield Breakable(stack, running, thread)
+        finally:
+            stack.stop()
+
+
+@pytest.fixture
+async def given_breakable(breakable: Breakable, tmp_path: Path) -> AsyncGenerator[Given]:
+    folder = tmp_path / "issuers"
+    folder.mkdir()
+    async with given_service(breakable.running, folder, notes.service) as given:
+        yield given
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ from keyturn_contracts.actor import Role, sign_token
 from keyturn_contracts.topics import PARTITIONS, commands_topic, events_topic
 from sqlalchemy import select, update
 
+from deploy.local.stack import Stack
 from shared.messaging import position
 from shared.messaging.consumer import Consumer
 from shared.messaging.context import Context
@@ -136,6 +138,25 @@ class Given:
             yield process
         finally:
             process.kill()
+
+
+@dataclass(frozen=True)
+class Breakable:
+    """A stack whose parts a test may kill and start again."""
+
+    stack: Stack
+    running: RunningStack
+    thread: ThreadPoolExecutor
+    """It stays until the stack is stopped: a part dies with the thread that started it."""
+
+    async def kill(self, part: str) -> None:
+        await self._do(lambda: self.stack.child(part).kill())
+
+    async def start_again(self, part: str) -> None:
+        await self._do(lambda: self.stack.start_again(part))
+
+    async def _do(self, work: Callable[[], object]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self.thread, work)
 
 
 class Consuming:
