@@ -1,9 +1,29 @@
 """The workflow service on a real database, each message delivered twice."""
 
-from keyturn_contracts.message import CommandApplied
+from collections import Counter
 
-from tests.workflow.given import workflow
-from tests.workflow.world import World, told
+from keyturn_contracts.keys import jwks_of
+from keyturn_contracts.message import CommandApplied, CommandRefused, Verdict
+from keyturn_contracts.proof import check
+from keyturn_contracts.workflow import (
+    AccountBound,
+    AccountUnbound,
+    EpochBegun,
+    ListCompared,
+    ListPart,
+    OutOfPlace,
+)
+from sqlalchemy import event, select
+
+from services.workflow.handlers import handlers
+from services.workflow.store.engine import load_engine_keys
+from services.workflow.tables import ReceiptRow
+from shared.decisions import NotYetKnown
+from shared.messaging.batch import Batch, Message, Turn, apply_batch, apply_commands
+from tests.workflow.given import GivenEngine, by_person, fetched, utc_now, workflow
+from tests.workflow.world import PROOF_KEY, World, told
+
+TWO = {"w1": ("a",), "w2": ("a",)}
 
 
 async def test_a_rotation_reaches_an_engine_and_completes_with_a_proof(world: World) -> None:
@@ -14,9 +34,308 @@ async def test_a_rotation_reaches_an_engine_and_completes_with_a_proof(world: Wo
     await world.close()
     assert told(await world.rollout_events()) == [("RolloutStarted", {"e1": "unconfirmed"})]
 
-    tasks = {"w1": ("a",), "w2": ("a",)}
-    outcome = await world.answer(engine.confirm(2, tasks, holds=False))
+    await world.tell(fetched(version=2))
+    outcome = await world.answer(engine.confirm(2, TWO))
     await world.close()
 
     assert isinstance(outcome, CommandApplied)
-    assert told(await world.rollout_events()) == [("RolloutCompleted", {})]
+    assert outcome.changed
+    [completed] = await world.rollout_events()
+    assert (completed.legs, completed.done) == (1, 1)
+    bundle = await world.proof()
+    verdict = check(bundle, jwks_of([PROOF_KEY], "sig"))
+    assert (verdict.problems, verdict.is_pinned) == ((), True)
+
+
+async def test_an_outcome_says_what_is_suspended_and_what_was_so_already(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a")))
+
+    outcome = await world.answer(engine.save(workflow("w1", "a"), workflow("w2", "a", owner="bob")))
+
+    assert isinstance(outcome, CommandApplied)
+    assert [(one.subject, one.verdict, one.reason) for one in outcome.verdicts] == [
+        ("workflows/w2/a", "suspended", "no_access"),
+        ("workflows/w1", "unchanged", None),
+    ]
+    assert outcome.not_applied == 2
+
+
+async def test_many_commands_of_many_engines_in_one_batch_see_each_others_effect(
+    world: World,
+) -> None:
+    engines = [await world.engine(f"e{one}") for one in range(3)]
+    await world.account()
+    commands: list[Message] = []
+    for one in engines:
+        commands += [
+            one.save(workflow("w1", "a", "b"), workflow("w2", "a")),
+            one.save(workflow("w1", "b", "c")),
+            one.delete("w2"),
+            one.save(workflow("w2", "a")),
+            one.confirm(1, {"w1": ("b", "c"), "w2": ("a",)}, holds=False),
+            one.delete("w2"),
+        ]
+
+    outcomes = await world.answers(*commands)
+
+    assert [type(one) for one in outcomes] == [CommandApplied] * len(commands)
+    for one in engines:
+        holding = await world.holding(one.id)
+        assert (holding.count, holding.confirmed_version) == (2, 1)
+
+
+async def test_several_whole_lists_in_one_batch_end_one_after_the_other(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a"), workflow("w2", "a")))
+
+    def part(number: int, id_: str, *, last: bool) -> ListPart:
+        return ListPart(id=id_, scope="everything", part=number, last=last)
+
+    outcomes = await world.answers(
+        engine.save(workflow("w1", "a"), part=part(1, "l1", last=False)),
+        engine.save(workflow("w3", "a"), part=part(2, "l1", last=True)),
+        engine.save(workflow("w2", "a"), part=part(1, "l2", last=True)),
+    )
+
+    details = [one.details for one in outcomes if isinstance(one, CommandApplied)]
+    first, second = (ListCompared.model_validate(one) for one in details[1:])
+    assert details[0] is None
+    assert [one.workflow_id for one in first.vanished] == ["w2"]
+    assert [one.workflow_id for one in first.missing] == ["w3"]
+    assert sorted(one.workflow_id for one in second.vanished) == ["w1", "w3"]
+    assert second.missing == ()
+    holding = await world.holding()
+    assert (holding.count, holding.vanished_count, holding.is_named_since) == (1, 2, True)
+
+
+async def test_a_restart_with_an_unchanged_list_asks_for_nothing(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a")))
+    same = await world.holding()
+
+    outcome = await world.answer(engine.begin(same.count, f"{same.digest:064x}"))
+    other = await world.answer(engine.begin(same.count + 1, f"{same.digest:064x}"))
+
+    assert isinstance(outcome, CommandApplied)
+    assert isinstance(other, CommandApplied)
+    assert EpochBegun.model_validate(outcome.details) == EpochBegun(list_wanted=False)
+    assert EpochBegun.model_validate(other.details) == EpochBegun(list_wanted=True)
+
+
+async def test_what_is_out_of_place_changes_nothing_and_is_told_the_place(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    save = engine.save(workflow("w1", "a")).command
+
+    outcome = await world.answer(engine.at(save, 1, 3))
+
+    assert isinstance(outcome, CommandRefused)
+    assert outcome.reason == "out_of_place"
+    assert OutOfPlace.model_validate(outcome.details) == OutOfPlace(epoch=1, number=1)
+    assert isinstance(await world.answer(engine.at(save, 1, 2)), CommandApplied)
+
+
+async def test_a_number_is_taken_whatever_the_outcome(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    out = workflow("w1", "a", account_id="chat")
+    scope = ListPart(id="l1", scope="mail", part=1, last=True)
+
+    outcomes = await world.answers(
+        engine.save(out, part=scope),
+        engine.confirm(1, TWO),
+        engine.delete("none"),
+        engine.save(workflow("w1", "a")),
+    )
+
+    assert [getattr(one, "reason", "applied") for one in outcomes] == [
+        "out_of_scope",
+        "list_differs",
+        "applied",
+        "applied",
+    ]
+
+
+async def test_another_engine_and_a_person_take_no_number(world: World) -> None:
+    engine, other = await world.engine("e1"), await world.engine("e2")
+    await world.account()
+    save = engine.save(workflow("w1", "a")).command
+
+    assert await world.refusal(other.at(save, 1, 2)) == "not_this_engine"
+    assert await world.refusal(by_person(save, at=utc_now())) == "not_this_engine"
+    assert isinstance(await world.answer(engine.at(save, 1, 2)), CommandApplied)
+
+
+async def test_a_confirmation_is_held_for_its_receipt_and_the_log_waits_behind_it(
+    world: World,
+) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a")))
+    confirm, behind = engine.confirm(1, {"w1": ("a",)}), engine.save(workflow("w2", "a"))
+
+    batch = await world.tell(confirm, behind)
+    assert [(one.turn.asked, type(one.cause)) for one in batch.held] == [
+        (confirm, NotYetKnown),
+        (behind, type(None)),
+    ]
+
+    outcomes = await world.answers(fetched(version=1), confirm, behind)
+    assert [type(one) for one in outcomes] == [CommandApplied, CommandApplied]
+
+
+async def test_a_confirmation_whose_receipt_never_comes_is_refused_and_takes_its_number(
+    world: World,
+) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a")))
+    confirm, behind = engine.confirm(1, {"w1": ("a",)}), engine.save(workflow("w2", "a"))
+
+    batch = await turns(world, Turn(confirm, has_waited=True), Turn(behind))
+
+    assert [getattr(one, "reason", "applied") for _, one in batch.answers] == [
+        "receipt_unknown",
+        "applied",
+    ]
+
+
+async def test_dropped_commands_take_their_numbers(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    commands = [
+        engine.save(workflow("w1", "a")),
+        engine.delete("w1"),
+        engine.confirm(1),
+        engine.save(workflow("w2", "a")),
+    ]
+
+    batch = await turns(
+        world, *(Turn(one, is_dropped=True) for one in commands[:3]), Turn(commands[3])
+    )
+
+    reasons = [getattr(one, "reason", "applied") for _, one in batch.answers]
+    assert reasons == ["dropped", "dropped", "dropped", "applied"]
+
+
+async def turns(world: World, *given: Turn) -> Batch:
+    batch = Batch()
+    async with world.database.writer.begin() as connection:
+        await apply_commands(connection, handlers, given, batch)
+    return batch
+
+
+async def test_receipts_of_retired_versions_are_forgotten(world: World) -> None:
+    await world.account()
+    await world.tell(*(fetched(version=one) for one in (3, 1, 2)))
+
+    await world.account("mail", 3, unretired=[2])
+
+    query = select(ReceiptRow.version).where(ReceiptRow.brand_id == "acme")
+    async with world.database.writer.connect() as connection:
+        kept = (await connection.scalars(query)).all()
+    assert sorted(kept) == [2, 3]
+
+
+# Access.
+
+
+async def test_an_accounts_news_resumes_and_suspends_what_uses_it(world: World) -> None:
+    engine = await world.engine()
+    await world.tell(engine.save(workflow("w1", "a"), workflow("w2", "a", owner="bob")))
+    await world.account()
+    await world.close()
+    await world.account(creator="bob")
+    await world.close()
+    await world.account(state="needs_attention", creator="bob")
+    await world.close()
+    await world.account("mail", 2, state="deleted", creator="bob")
+    await world.close()
+
+    told_of = [
+        (type(one), one.bound, one.allowed, one.reason)
+        for one in await world.events()
+        if isinstance(one, AccountBound | AccountUnbound)
+    ]
+    assert told_of == [
+        (AccountUnbound, True, False, "account_unknown"),
+        (AccountBound, True, True, None),
+        (AccountUnbound, True, False, "account_deleted"),
+    ]
+    assert (await world.holding()).count == 2
+
+
+async def test_bindings_of_a_deleted_account_go_quietly(world: World) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.tell(engine.save(workflow("w1", "a")))
+    await world.account("mail", 2, "e1", state="deleted")
+    await world.tell(engine.delete("w1"))
+    await world.close()
+
+    holding = await world.holding()
+    assert (holding.count, holding.allowed_count, holding.announced.is_bound) == (0, 0, False)
+
+
+# Keys.
+
+
+async def test_an_engines_keys_are_found_by_its_issuer_those_of_retired_ones_too(
+    world: World,
+) -> None:
+    engine = await world.engine()
+    stranger = GivenEngine("e1", brand="rival")
+
+    async with world.database.writer.connect() as connection:
+        keys = await load_engine_keys(connection, [("acme", "e1"), ("rival", "e1"), ("acme", "x")])
+
+    assert set(keys) == {"acme/engines/e1"}
+    assert set(keys["acme/engines/e1"]) == {engine.sig.thumbprint()}
+    assert stranger.sig.thumbprint() not in keys["acme/engines/e1"]
+
+
+# Cost.
+
+
+async def test_the_number_of_statements_does_not_depend_on_the_number_of_commands(
+    world: World,
+) -> None:
+    engines = [await world.engine(f"e{one}") for one in range(20)]
+    await world.account()
+    await world.tell(*(fetched(one.id) for one in engines))
+    counted: list[int] = []
+    for size in (1, 20):
+        tasks = {f"{size}-{n}": ("a",) for n in range(size)}
+        saved = [one.save(*(workflow(n, "a") for n in tasks)) for one in engines[-size:]]
+        confirmed = [one.confirm(1, tasks) for one in engines[-size:]]
+        deleted = [one.delete(*tasks) for one in engines[-size:]]
+        counted.append(await statements_of(world, *saved, *confirmed, *deleted))
+
+    assert counted[0] == counted[1]
+
+
+async def statements_of(world: World, *messages: Message) -> int:
+    counted = Counter[str]()
+
+    def count(*_: object) -> None:
+        counted["statements"] += 1
+
+    event.listen(world.database.writer.sync_engine, "before_cursor_execute", count)
+    async with world.database.writer.begin() as connection:
+        batch = await apply_batch(connection, handlers, messages)
+    event.remove(world.database.writer.sync_engine, "before_cursor_execute", count)
+    assert [type(one) for _, one in batch.answers] == [CommandApplied] * len(messages)
+    return counted["statements"]
+
+
+async def test_a_verdict_names_no_more_than_a_hundred(world: World) -> None:
+    engine = await world.engine()
+    outcome = await world.answer(engine.save(*(workflow(f"w{one}", "a") for one in range(130))))
+
+    assert isinstance(outcome, CommandApplied)
+    assert (len(outcome.verdicts), outcome.not_applied) == (100, 130)
+    assert isinstance(outcome.verdicts[0], Verdict)

@@ -1,0 +1,524 @@
+"""Whatever engines say in whatever order, every holding is what its bindings on record say.
+
+Saves, deletions, whole lists, restarts, lies, failures, rotations and suspensions in random order,
+against plain dictionaries and against a recount from the bindings.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from itertools import count
+from typing import Any, ClassVar, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from keyturn_contracts.credential_vault import HolderRef
+from keyturn_contracts.digest import binding_digest, sum_of, to_hex
+from keyturn_contracts.ids import new_id
+from keyturn_contracts.message import Command, CommandApplied, CommandRefused
+from keyturn_contracts.workflow import (
+    ConfirmRotation,
+    DeleteWorkflows,
+    EpochBegun,
+    ListCompared,
+    ListPart,
+    SavedTask,
+    SavedWorkflow,
+    SaveWorkflows,
+)
+from sqlalchemy import select
+
+from services.workflow.handlers import handlers
+from services.workflow.jobs.closing import close
+from services.workflow.jobs.judging import judge
+from services.workflow.rules.rollout import Rhythm
+from services.workflow.store.holding import load_holdings_of
+from services.workflow.tables import Base, BindingRow, EngineRow, RolloutRow
+from shared.messaging.batch import Message, apply_batch
+from tests.batches import Database, service_database
+from tests.running_stack import RunningStack
+from tests.workflow.conftest import fill
+from tests.workflow.given import GivenEngine, account_event, account_news, fetched, utc_now
+from tests.workflow.reference import Task, Told, digest_of
+from tests.workflow.world import DAY, PROOF_KEY
+
+T = TypeVar("T")
+Outcome = CommandApplied | CommandRefused
+
+ENGINES = ("e1", "e2")
+ACCOUNTS = ("mail", "chat", "sms")
+WORKFLOWS = ("w1", "w2", "w3")
+PEOPLE = ("ada", "bob")
+RHYTHM = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=DAY, look_again=DAY)
+
+engines = st.sampled_from(ENGINES)
+accounts = st.sampled_from(ACCOUNTS)
+workflow_ids = st.sampled_from(WORKFLOWS)
+people = st.sampled_from(PEOPLE)
+task_sets = st.sets(st.tuples(accounts, st.sampled_from(("a", "b"))), max_size=4)
+scopes = st.sampled_from(("everything", *ACCOUNTS))
+
+EXAMPLES = 25
+
+_brands = count()
+
+
+class Account:
+    """What the vault has told of one account."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.sequence = 0
+        self.creator = "ada"
+        self.is_deleted = False
+        self.holders: set[str] = set()
+
+
+class OwnList:
+    """What an engine believes that it holds."""
+
+    def __init__(self) -> None:
+        self.workflows: dict[str, tuple[str, set[tuple[str, str]]]] = {}
+
+    def tasks(self, account_id: str | None = None) -> set[Task]:
+        return {
+            (account, workflow_id, task_id)
+            for workflow_id, (_, tasks) in self.workflows.items()
+            for account, task_id in tasks
+            if account_id in {None, account}
+        }
+
+    def copy(self) -> "OwnList":
+        other = OwnList()
+        other.workflows = {
+            one: (owner, set(tasks)) for one, (owner, tasks) in self.workflows.items()
+        }
+        return other
+
+
+class Listing:
+    """A whole list that an engine is telling."""
+
+    def __init__(self, scope: str, on_record: set[Task], left: list[str]) -> None:
+        self.id = new_id()
+        self.scope = scope
+        self.on_record = on_record
+        """What was on record before part 1, and nothing has named since."""
+        self.missing: set[Task] = set()
+        self.left = left
+        self.part = 1
+
+
+class Holdings(RuleBasedStateMachine):
+    runner: ClassVar[asyncio.Runner]
+    database: ClassVar[Database]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brand = f"brand{next(_brands)}"
+        self.accounts: dict[str, Account] = {}
+        self.engines = {one: GivenEngine(one, brand=self.brand, clock=utc_now) for one in ENGINES}
+        self.told = {one: Told() for one in ENGINES}
+        self.own = {one: OwnList() for one in ENGINES}
+        self.old = {one: OwnList() for one in ENGINES}
+        self.listing: dict[str, Listing | None] = dict.fromkeys(ENGINES)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def _apply(self, *messages: Message) -> list[Outcome]:
+        async with self.database.writer.begin() as connection:
+            batch = await apply_batch(connection, handlers, messages)
+        assert batch.held == []
+        return [outcome for _, outcome in batch.answers]
+
+    def tell(self, engine_id: str, command: Command) -> Outcome:
+        [outcome] = self.run(self._apply(self.engines[engine_id].next(command)))
+        return outcome
+
+    def applied(self, engine_id: str, command: Command) -> CommandApplied:
+        outcome = self.tell(engine_id, command)
+        assert isinstance(outcome, CommandApplied), outcome
+        return outcome
+
+    @initialize()
+    def register(self) -> None:
+        for one in self.engines.values():
+            self.run(self._apply(one.registered(), one.begin()))
+
+    # What engines say.
+
+    def _saved(self, engine_id: str, workflow_id: str, scope: str = "everything") -> SavedWorkflow:
+        owner, tasks = self.own[engine_id].workflows[workflow_id]
+        return SavedWorkflow(
+            workflow_id=workflow_id,
+            name=workflow_id,
+            owner=owner,
+            tasks=tuple(
+                SavedTask(task_id=task_id, account_id=account_id)
+                for account_id, task_id in sorted(tasks)
+                if scope in {"everything", account_id}
+            ),
+        )
+
+    def _name(self, engine_id: str, workflow_id: str) -> None:
+        """Note for the list that is being told: what is named now does not vanish by it."""
+        listing = self.listing[engine_id]
+        if listing is not None:
+            named = {one for one in self.told[engine_id].tasks if one[1] == workflow_id}
+            listing.on_record -= named
+
+    @rule(engine_id=engines, workflow_id=workflow_ids, owner=people, tasks=task_sets)
+    def save(
+        self, engine_id: str, workflow_id: str, owner: str, tasks: set[tuple[str, str]]
+    ) -> None:
+        self.own[engine_id].workflows[workflow_id] = (owner, tasks)
+        saved = self._saved(engine_id, workflow_id)
+        self.applied(engine_id, SaveWorkflows(engine_id=engine_id, workflows=(saved,)))
+        self._name(engine_id, workflow_id)
+        self.told[engine_id].save(workflow_id, owner, tasks)
+
+    @rule(engine_id=engines, workflow_id=workflow_ids)
+    def delete(self, engine_id: str, workflow_id: str) -> None:
+        self.own[engine_id].workflows.pop(workflow_id, None)
+        command = DeleteWorkflows(engine_id=engine_id, workflow_ids=(workflow_id,))
+        self.applied(engine_id, command)
+        self._name(engine_id, workflow_id)
+        self.told[engine_id].delete(workflow_id)
+
+    @rule(engine_id=engines, workflow_id=workflow_ids)
+    def forget_without_a_word(self, engine_id: str, workflow_id: str) -> None:
+        self.own[engine_id].workflows.pop(workflow_id, None)
+
+    @rule(engine_id=engines)
+    def keep_a_copy(self, engine_id: str) -> None:
+        self.old[engine_id] = self.own[engine_id].copy()
+
+    @rule(engine_id=engines)
+    def come_back_from_the_old_copy(self, engine_id: str) -> None:
+        self.own[engine_id] = self.old[engine_id].copy()
+        self.restart(engine_id)
+
+    @rule(engine_id=engines)
+    def restart(self, engine_id: str) -> None:
+        tasks = self.own[engine_id].tasks()
+        begin = self.engines[engine_id].begin(len(tasks), digest_of(tasks))
+        [outcome] = self.run(self._apply(begin))
+        assert isinstance(outcome, CommandApplied)
+        is_wanted = EpochBegun.model_validate(outcome.details).list_wanted
+        assert is_wanted == (tasks != self.told[engine_id].on_record())
+        self.listing[engine_id] = None
+
+    # Whole lists.
+
+    @rule(engine_id=engines, scope=scopes)
+    def begin_a_list(self, engine_id: str, scope: str) -> None:
+        told, own = self.told[engine_id], self.own[engine_id]
+        in_scope = None if scope == "everything" else scope
+        named = sorted({workflow_id for _, workflow_id, _ in own.tasks(in_scope)})
+        self.listing[engine_id] = Listing(scope, told.on_record(in_scope), named)
+        self.go_on_with_the_list(engine_id)
+
+    @precondition(lambda self: any(self.listing.values()))
+    @rule(engine_id=engines)
+    def go_on_with_the_list(self, engine_id: str) -> None:
+        """Tell the next workflow of the list; the last part compares."""
+        listing = self.listing[engine_id]
+        if listing is None:
+            return
+        workflows: list[SavedWorkflow] = []
+        while listing.left and not workflows:
+            workflow_id = listing.left.pop(0)
+            if workflow_id in self.own[engine_id].workflows:
+                workflows.append(self._saved(engine_id, workflow_id, listing.scope))
+        last = not listing.left
+        part = ListPart(id=listing.id, scope=listing.scope, part=listing.part, last=last)
+        outcome = self.applied(
+            engine_id, SaveWorkflows(engine_id=engine_id, workflows=tuple(workflows), list=part)
+        )
+        listing.part += 1
+        told = self.told[engine_id]
+        for one in workflows:
+            tasks = {(task.account_id, one.workflow_id, task.task_id) for task in one.tasks}
+            listing.missing |= tasks - told.tasks.keys()
+            listing.on_record -= tasks
+            told.add(one.workflow_id, one.owner, tasks)
+        if last:
+            vanished = listing.on_record & told.on_record()
+            told.vanish(vanished)
+            compared = ListCompared.model_validate(outcome.details)
+            named = {(one.account_id, one.workflow_id, one.task_id) for one in compared.vanished}
+            assert (named, compared.vanished_count) == (vanished, len(vanished))
+            assert compared.missing_count == len(listing.missing)
+            self.listing[engine_id] = None
+
+    @precondition(lambda self: any(self.listing.values()))
+    @rule(engine_id=engines)
+    def a_part_out_of_scope_breaks_the_list_off(self, engine_id: str) -> None:
+        listing = self.listing[engine_id]
+        if listing is None:
+            return
+        other = "mail" if listing.scope != "mail" else "chat"
+        scope = "chat" if other == "mail" else "mail"
+        wrong = SavedWorkflow(
+            workflow_id="w9",
+            owner="ada",
+            tasks=(SavedTask(task_id="a", account_id=other),),
+        )
+        part = ListPart(id=listing.id, scope=scope, part=listing.part, last=True)
+        outcome = self.tell(
+            engine_id, SaveWorkflows(engine_id=engine_id, workflows=(wrong,), list=part)
+        )
+        assert isinstance(outcome, CommandRefused)
+        assert outcome.reason == "out_of_scope"
+        self.listing[engine_id] = None
+
+    # Confirmations.
+
+    @rule(
+        engine_id=engines,
+        account_id=accounts,
+        version=st.integers(min_value=1, max_value=4),
+        holds=st.booleans(),
+        failed=st.integers(min_value=0, max_value=2),
+    )
+    def confirm(
+        self, engine_id: str, account_id: str, version: int, *, holds: bool, failed: int
+    ) -> None:
+        own, told = self.own[engine_id].tasks(account_id), self.told[engine_id]
+        is_known = account_id in self.accounts or any(
+            one[0] == account_id for one in self._ever(engine_id)
+        )
+        if not is_known:
+            return
+        news = fetched(engine_id, version, account_id, brand=self.brand)
+        command = ConfirmRotation(
+            engine_id=engine_id,
+            account_id=account_id,
+            version=version,
+            holds=holds,
+            receipt="ab" * 32 if holds else None,
+            count=len(own),
+            digest=digest_of(own),
+            failed_count=failed,
+        )
+        [outcome] = self.run(self._apply(news, self.engines[engine_id].next(command)))
+        if own == told.on_record(account_id):
+            assert isinstance(outcome, CommandApplied), outcome
+            told.confirm(account_id, version, holds=holds, failed=failed)
+        else:
+            assert isinstance(outcome, CommandRefused)
+            assert (outcome.reason, outcome.details) == ("list_differs", None)
+
+    def _ever(self, engine_id: str) -> set[Task]:
+        return set(self.told[engine_id].tasks)
+
+    @rule(engine_id=engines, account_id=accounts, shift=st.integers(min_value=1, max_value=3))
+    def lie_about_the_count(self, engine_id: str, account_id: str, shift: int) -> None:
+        if account_id not in self.accounts:
+            return
+        tasks = self.told[engine_id].on_record(account_id)
+        command = ConfirmRotation(
+            engine_id=engine_id,
+            account_id=account_id,
+            version=1,
+            holds=False,
+            count=len(tasks) + shift,
+            digest=digest_of(tasks),
+        )
+        outcome = self.tell(engine_id, command)
+        assert isinstance(outcome, CommandRefused)
+        assert outcome.reason == "list_differs"
+
+    @rule(engine_id=engines, workflow_id=workflow_ids, gap=st.sampled_from((-1, 0, 2)))
+    def speak_out_of_place(self, engine_id: str, workflow_id: str, gap: int) -> None:
+        engine = self.engines[engine_id]
+        command = DeleteWorkflows(engine_id=engine_id, workflow_ids=(workflow_id,))
+        asked = engine.at(command, engine.epoch, engine.number + gap)
+        [outcome] = self.run(self._apply(asked))
+        assert isinstance(outcome, CommandRefused)
+        assert outcome.reason == "out_of_place"
+
+    # What the vault says, and the jobs.
+
+    def _news(self, account_id: str) -> None:
+        account = self.accounts[account_id]
+        account.sequence += 1
+        event = account_event(
+            account_id,
+            account.version,
+            holders=tuple(HolderRef(engine_id=one) for one in sorted(account.holders)),
+            creator=account.creator,
+            state="deleted" if account.is_deleted else "connected",
+            unretired=[1],
+        )
+        self.run(self._apply(account_news(event, account.sequence, brand=self.brand)))
+
+    @rule(account_id=accounts, holders=st.sets(engines))
+    def rotate(self, account_id: str, holders: set[str]) -> None:
+        account = self.accounts.setdefault(account_id, Account())
+        account.version += 1
+        account.holders = holders
+        self._news(account_id)
+
+    @precondition(lambda self: self.accounts)
+    @rule(account_id=accounts, creator=people)
+    def hand_over(self, account_id: str, creator: str) -> None:
+        if account_id in self.accounts:
+            self.accounts[account_id].creator = creator
+            self._news(account_id)
+
+    @precondition(lambda self: self.accounts)
+    @rule(account_id=accounts)
+    def delete_account(self, account_id: str) -> None:
+        account = self.accounts.get(account_id)
+        if account is not None and not account.is_deleted:
+            account.version += 1
+            account.is_deleted = True
+            self._news(account_id)
+
+    @rule()
+    def close(self) -> None:
+        """Have the jobs run until they find nothing more, and compare what rollouts wait for."""
+        self.run(self._close())
+        completed, waiting = self.run(self._rollouts())
+        for account_id, account in self.accounts.items():
+            if account.version > 1:
+                expected = self._expected_waiting(account_id, account)
+                newest = (account_id, account.version)
+                assert newest in completed or waiting[newest] == expected
+                assert newest in completed or expected
+
+    async def _close(self) -> None:
+        while True:
+            async with self.database.writer.begin() as connection:
+                found = await judge(connection, 100)
+                found += await close(connection, PROOF_KEY, RHYTHM, 100)
+            if not found:
+                return
+
+    async def _rollouts(self) -> tuple[set[tuple[str, int]], dict[tuple[str, int], set[str]]]:
+        query = select(
+            RolloutRow.account_id, RolloutRow.version, RolloutRow.state, RolloutRow.view
+        ).where(RolloutRow.brand_id == self.brand)
+        async with self.database.writer.connect() as connection:
+            rows = (await connection.execute(query)).all()
+        completed = {(one, version) for one, version, state, _ in rows if state == "completed"}
+        open_ones = {
+            (one, version): {leg["engine_id"] for leg in view["waiting"]}
+            for one, version, state, view in rows
+            if state in {"open", "overdue"}
+        }
+        newest = {one: account.version for one, account in self.accounts.items()}
+        assert all(newest[one] == version for one, version in open_ones)
+        return completed, open_ones
+
+    def _expected_waiting(self, account_id: str, account: Account) -> set[str]:
+        waiting: set[str] = set()
+        for engine_id, told in self.told.items():
+            is_leg = engine_id in account.holders or self._allowed(engine_id, account_id) > 0
+            is_done = (
+                told.confirmed.get(account_id, 0) >= account.version
+                and not told.failed.get(account_id)
+                and not told.vanished(account_id)
+                and account_id not in told.named_since
+                and not (account.is_deleted and told.holds[account_id])
+            )
+            if is_leg and not is_done:
+                waiting.add(engine_id)
+        return waiting
+
+    def _allowed(self, engine_id: str, account_id: str) -> int:
+        account = self.accounts.get(account_id)
+        if account is None or account.is_deleted:
+            return 0
+        told = self.told[engine_id]
+        return sum(told.owners[one[1]] == account.creator for one in told.on_record(account_id))
+
+    # What has to be so, always.
+
+    @invariant()
+    def holdings_are_what_their_bindings_say(self) -> None:
+        self.run(self._compare())
+
+    async def _compare(self) -> None:
+        async with self.database.writer.begin() as connection:
+            await judge(connection, 100)
+            holdings = await load_holdings_of(connection, [(self.brand, one) for one in ENGINES])
+            bindings = (
+                await connection.execute(
+                    select(
+                        BindingRow.engine_id,
+                        BindingRow.account_id,
+                        BindingRow.workflow_id,
+                        BindingRow.task_id,
+                        BindingRow.is_vanished,
+                    ).where(BindingRow.brand_id == self.brand)
+                )
+            ).all()
+            wholes = (
+                await connection.execute(
+                    select(EngineRow.id, EngineRow.count, EngineRow.digest).where(
+                        EngineRow.brand_id == self.brand
+                    )
+                )
+            ).all()
+        for engine_id, total, digest in wholes:
+            on_record = self.told[engine_id].on_record()
+            assert (total, digest.hex()) == (len(on_record), digest_of(on_record))
+        for key, holding in holdings.items():
+            told, account_id = self.told[key.engine_id], key.account_id
+            of_it = [one for one in bindings if one[:2] == (key.engine_id, account_id)]
+            recount = [binding_digest(*one[1:4]) for one in of_it if not one.is_vanished]
+            expected = told.on_record(account_id)
+            shown = to_hex(holding.digest)
+            assert (holding.count, shown) == (len(recount), to_hex(sum_of(recount)))
+            assert (holding.count, shown) == (len(expected), digest_of(expected))
+            assert holding.vanished_count == told.vanished(account_id)
+            assert holding.allowed_count == self._allowed(key.engine_id, account_id)
+            assert holding.announced.is_allowed == (holding.allowed_count > 0)
+            assert holding.announced.is_bound == (holding.count > 0)
+            assert holding.confirmed_version == told.confirmed.get(account_id, 0)
+            assert holding.failed_count == told.failed.get(account_id, 0)
+            assert holding.is_named_since == (account_id in told.named_since)
+        missing = {(one.engine_id, one.account_id) for one in bindings} - {
+            (key.engine_id, key.account_id) for key in holdings
+        }
+        assert not missing
+
+
+def test_holdings_are_what_their_bindings_say(stack: RunningStack) -> None:
+    async def open_database(exits: AsyncExitStack) -> Database:
+        return await exits.enter_async_context(
+            service_database(stack, "workflow", Base.metadata, fill)
+        )
+
+    exits = AsyncExitStack()
+    with asyncio.Runner() as loop:
+        opened = loop.run(open_database(exits))
+
+        class Prepared(Holdings):
+            runner = loop
+            database = opened
+
+        try:
+            run_state_machine_as_test(
+                Prepared,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=30,
+                    deadline=None,
+                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+                ),
+            )
+        finally:
+            loop.run(exits.aclose())
