@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from keyturn_client import EngineSettings, Kafka, Services
+
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,26 @@ class Living:
         told = self.keyturn(*words, "-o", "json", stdin=stdin)
         assert told.code == 0, told
         return json.loads(told.out)
+
+    def engine_settings(self, engine_id: str, keys: Path) -> EngineSettings:
+        """Return what an engine is told whose keys `engines register` made in that folder."""
+        stack = self.good("status")
+        kafka = stack["kafka"]
+        return EngineSettings(
+            kafka=Kafka(
+                bootstrap=kafka["bootstrap"],
+                principal="engine",
+                password_file=kafka["principals"]["engine"]["password_file"],
+            ),
+            services=Services(
+                credential_vault=stack["services"]["credential-vault"]["url"],
+                workflow=stack["services"]["workflow"]["url"],
+            ),
+            brand=self.brand,
+            engine_id=engine_id,
+            key_file=keys / f"{engine_id}.json",
+            state_file=keys / f"{engine_id}.db",
+        )
 
     def add_account(self, account_id: str, password: str) -> None:
         self.good(
