@@ -1,12 +1,13 @@
 """Tries versions at their providers: claimed, tried outside any transaction, settled in one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from keyturn_contracts.credential_vault import VerifyAccount
 from keyturn_contracts.message import Command, Key
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.credential_vault.providers.finding import Finding
@@ -21,7 +22,9 @@ from services.credential_vault.settings import VaultSettings
 from services.credential_vault.store.claims import ToTry, claim_trials, postpone
 from services.credential_vault.store.secrets import open_secret
 from shared.messaging.crash import crash_point
+from shared.messaging.failures import classify
 from shared.messaging.handlers import Aggregate
+from shared.messaging.latest import SequenceTaken
 from shared.messaging.settle import settle
 from shared.security.keys import DoesNotOpenError, KeyProvider, UnknownKeyError
 
@@ -29,6 +32,8 @@ _log = structlog.stdlib.get_logger()
 
 _SHORTEST_PAUSE = timedelta(seconds=1)
 _LONGEST_PAUSE = timedelta(seconds=5)
+_TRANSACTIONS = 4
+"""How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
 
 
@@ -127,19 +132,29 @@ class Trials:
             await postpone(connection, one.at, one.claim, pause)
 
     async def _settle(self, found: Iterable[tuple[ToTry, Finding]]) -> None:
-        """Conclude all of these in one transaction; each looks at its account as it is by now."""
+        """Conclude these, each looking at its account as it is by now."""
         by_command: dict[type[Command], dict[Key, Trial]] = {}
         for one, finding in found:
             by_command.setdefault(one.command, {})[one.key] = _trial(one, finding)
-        if not by_command:
-            return
-        async with self._engine.begin() as connection:
-            for command, trials in by_command.items():
-                conclude = conclude_verification if command is VerifyAccount else conclude_edit
-                settled = await settle(connection, self._accounts, command, trials, conclude)
+        for command, trials in by_command.items():
+            await self._settle_all(command, trials)
+        if by_command:
+            self._wake()
+
+    async def _settle_all(self, command: type[Command], trials: Mapping[Key, Trial]) -> None:
+        """Conclude those of one command in a transaction; again where it only met another one."""
+        conclude = conclude_verification if command is VerifyAccount else conclude_edit
+        for attempt in range(1, _TRANSACTIONS + 1):
+            try:
+                async with self._engine.begin() as connection:
+                    settled = await settle(connection, self._accounts, command, trials, conclude)
+            except (DBAPIError, SequenceTaken) as error:
+                if attempt == _TRANSACTIONS or classify(error) != "again":
+                    raise
+            else:
                 for key, error in settled.failed.items():
                     _log.error("a try could not be settled", about=str(key), exc_info=error)
-        self._wake()
+                return
 
 
 def _trial(one: ToTry, finding: Finding) -> Trial:

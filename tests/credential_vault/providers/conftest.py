@@ -18,6 +18,12 @@ from tests.credential_vault.given import SMTP, fields
 Try = Callable[..., Awaitable[Finding]]
 
 
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Run on the loop that services run on too: it treats sockets in its own way."""
+    return "asyncio", {"use_uvloop": request.param}
+
+
 @pytest.fixture
 def dialler() -> Dialler:
     return Dialler(
