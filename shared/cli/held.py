@@ -33,6 +33,9 @@ State = Annotated[
     Literal["waits", "retried", "parked", "queued"] | None,
     typer.Option(help="Only those that are in this state."),
 ]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what it is about, and change nothing.")
+]
 
 _COLUMNS = (
     Column("PLACE", "place"),
@@ -92,13 +95,15 @@ async def list_held(
 @command(app, "show")
 async def show(options: Asks, place: Place) -> None:
     """Show one held command, without its content."""
-    async with options.http("operator") as http:
-        options.output.one(await http.get(_service_of(place), f"/v1/held/{place}"), _FIELDS)
+    await _show(options, place)
 
 
 @command(app, "retry")
-async def retry(options: Asks, place: Place) -> None:
+async def retry(options: Asks, place: Place, *, dry_run: DryRun = False) -> None:
     """Have a held command tried at once, as if for the first time."""
+    if dry_run:
+        await _show_only(options, place)
+        return
     await _change(options, place, "retry")
     say("It is tried now; see `keyturn held list`.")
 
@@ -109,12 +114,26 @@ async def drop(
     place: Place,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Give a held command up; its sender is told."""
+    if dry_run:
+        await _show_only(options, place)
+        return
     if not yes:
         ask_consent(f"Give up what is held at {place}?", "drop")
     await _change(options, place, "drop")
     say("It is given up when its turn comes, at once where it is the first of its key.")
+
+
+async def _show(options: Asks, place: str) -> None:
+    async with options.http("operator") as http:
+        options.output.one(await http.get(_service_of(place), f"/v1/held/{place}"), _FIELDS)
+
+
+async def _show_only(options: Asks, place: str) -> None:
+    await _show(options, place)
+    say("Nothing was changed.")
 
 
 async def _change(options: Asks, place: str, what: Literal["retry", "drop"]) -> None:

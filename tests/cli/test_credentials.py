@@ -1,9 +1,6 @@
 """Where settings and secrets come from, and that no secret is ever an argument."""
 
 import io
-import os
-import pty
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,8 +13,8 @@ from services.catalog.rules.manifest import read_manifest
 from shared.cli.credentials import Given, Sources, choose_scheme, gather, read_pairs
 from shared.cli.exit_codes import ExitCode
 from shared.cli.problems import Problem
+from tests.cli.terminal import run_on_terminal
 
-ROOT = Path(__file__).parents[2]
 SMTP = read_manifest((MANIFESTS / "smtp-relay.yaml").read_text(encoding="utf-8"))
 PASSWORD = "correct horse battery staple"
 VALUES = {"host": "mail.example.com", "from_address": "a@example.com", "username": "relay"}
@@ -175,27 +172,7 @@ def test_at_a_terminal_a_secret_is_asked_for_and_not_shown() -> None:
         "given = gather(SMTP, SMTP.schemes[0], Sources(VALUES, {}))\n"
         "print('length', len(given.fields['password'].get_secret_value()))\n"
     )
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    shown = ""
-    try:
-        while part := os.read(ours, 4096):
-            shown += part.decode()
-            if shown.endswith("Password: "):
-                os.write(ours, f"{PASSWORD}\n".encode())
-    except OSError:  # how a pseudo-terminal says that the other side has gone
-        pass
-    finally:
-        os.close(ours)
-    assert child.wait() == 0, shown
-    assert f"length {len(PASSWORD)}" in shown
-    assert PASSWORD not in shown
+    code, screen = run_on_terminal(program, {"Password:": PASSWORD})
+    assert code == 0, screen
+    assert f"length {len(PASSWORD)}" in screen
+    assert PASSWORD not in screen

@@ -1,19 +1,14 @@
 """Data on stdout for people and for programs, and what no name may do to a terminal."""
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from shared.cli.output import Column, Format, Output, Part, Row, printable, say
 from shared.cli.progress import watching
+from tests.cli.terminal import run_on_terminal
 
-ROOT = Path(__file__).parents[2]
 ROWS: list[Row] = [
     {"account_id": "mail", "name": "The mail", "holders": ["e1", "e2"], "live": True},
     {"account_id": "sms", "name": "日本", "holders": [], "live": False},
@@ -112,21 +107,40 @@ def test_progress_elsewhere_is_a_line_for_each_change(capsys: pytest.CaptureFixt
 
 
 def test_on_a_terminal_a_table_is_drawn_and_markup_in_it_stays_text() -> None:
-    program = (
+    code, screen = run_on_terminal(
         "from shared.cli.output import *\n"
         "Output().rows([{'name': '[red]mail'}], [Column('NAME', 'name')], nothing='')\n"
+        "Output().one({'name': '[red]mail'}, [Column('Name', 'name')])\n"
     )
-    ours, theirs = pty.openpty()
-    child = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=theirs)
-    os.close(theirs)
-    text = ""
-    try:
-        while part := os.read(ours, 4096):
-            text += part.decode()
-    except OSError:  # how a pseudo-terminal says that the other side has gone
-        pass
-    finally:
-        os.close(ours)
-    assert child.wait() == 0
-    assert "[red]mail" in text
-    assert "──" in text
+    assert code == 0, screen
+    assert screen.count("[red]mail") == 2
+    assert "──" in screen
+
+
+def test_on_a_terminal_progress_is_a_bar_and_a_wait_is_shown() -> None:
+    code, screen = run_on_terminal(
+        "from shared.cli.progress import *\n"
+        "with watching('mail.2 [red]') as watched:\n"
+        "    watched.show(1, 2, 'open [red]')\n"
+        "    watched.show(2, 2, 'completed [red]')\n"
+        "with waiting('Waiting [red]'):\n"
+        "    pass\n"
+    )
+    assert code == 0, screen
+    for text in ("mail.2 [red]", "2/2", "completed [red]"):
+        assert text in screen
+
+
+def test_what_cannot_be_undone_is_done_when_a_person_has_typed_the_word() -> None:
+    program = (
+        "from shared.cli.consent import ask_consent\n"
+        "from shared.cli.problems import told\n"
+        "with told():\n"
+        "    ask_consent('Delete it?', 'mail')\n"
+        "    print('deleted')\n"
+    )
+    code, screen = run_on_terminal(program, {"Type mail to go on:": "mail"})
+    assert (code, "deleted" in screen) == (0, True)
+    code, screen = run_on_terminal(program, {"Type mail to go on:": "y"})
+    assert (code, "deleted" in screen) == (1, False)
+    assert "Nothing was changed." in screen

@@ -233,7 +233,9 @@ async def test_a_held_command_is_tried_again_when_its_cause_is_gone(
         [queued] = one.good("held", "list", "--state", "queued")
         first = one.keyturn("held", "retry", queued["place"])
         assert (first.code, "begin with that one" in first.sentences) == (4, True)
-        assert one.good("held", "drop", queued["place"], "--yes")["is_dropped"] is True
+        drop = ("held", "drop", queued["place"], "--yes")
+        assert one.good(*drop, "--dry-run")["is_dropped"] is False
+        assert one.good(*drop)["is_dropped"] is True
         await database.execute("DROP TRIGGER poison ON account")
     assert one.keyturn("held", "retry", held["place"]).code in {0, 3}
     assert one.good("outcome", sent["command_id"], "--timeout", "30")["outcome"] == "applied"

@@ -72,5 +72,6 @@ def test_the_tutorial_is_true(home: Path) -> None:
     assert "No workflow is behind." in run.stderr
     assert "sent with version 1" in said
     assert "sent with version 2" in said
+    assert "Error" not in said
     for secret in ("first-password", "second-password"):
         assert secret not in run.stdout + run.stderr + said
