@@ -13,10 +13,11 @@ from keyturn_client import Engine, EngineSettings, Fetched, SavedTask, SavedWork
 from pydantic import BaseModel, ConfigDict
 
 from deploy.demo.child import Orders, say
-from deploy.demo.lifeline import end_in_order_on_sigterm, until_ended
+from deploy.demo.lifeline import end_in_order_when_told, until_ended
 from deploy.demo.play import Sabotage
 from deploy.demo.sabotage import ForgettingOne, Honest, SkippingOne, stop_opening
 from deploy.demo.sending import Sender
+from shared.security.process import close_to_others
 
 AT_ONCE = 40
 """How many sends are in flight while it sends; one less now and then, between two of a worker."""
@@ -122,9 +123,10 @@ class _Notes(logging.Handler):
 
 def main() -> None:
     """Run the engine of the file that is named: `python -m deploy.demo.engine FILE`."""
+    close_to_others()
     logging.getLogger("keyturn_client").addHandler(_Notes(logging.WARNING))
     settings = DemoEngine.model_validate_json(Path(sys.argv[1]).read_bytes())
-    end_in_order_on_sigterm()
+    end_in_order_when_told()
     try:
         asyncio.run(serve(settings))
     except KeyboardInterrupt:

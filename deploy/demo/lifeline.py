@@ -18,9 +18,10 @@ async def until_ended(process_id: int) -> None:
         return
 
 
-def end_in_order_on_sigterm() -> None:
-    """Take SIGTERM for a Ctrl-C: asyncio then cancels what runs, which ends it in its order."""
+def end_in_order_when_told() -> None:
+    """Take SIGTERM and a closed terminal for a Ctrl-C: asyncio then cancels what runs."""
     signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
 
 
 def _interrupt(*_: object) -> None:

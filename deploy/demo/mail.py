@@ -24,6 +24,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 from deploy.demo.child import Orders, say
 from deploy.demo.lifeline import until_ended
 from deploy.demo.tally import WORKFLOW
+from shared.security.process import close_to_others
 
 _TAKING_SECONDS = (0.15, 0.35)
 """How long it takes to say yes to a message, as a relay does that writes it to disk before."""
@@ -184,6 +185,7 @@ def main(
     lives_with: Annotated[int, typer.Option(help="It ends when this process has ended.")],
 ) -> None:
     """Run the demo's mail server."""
+    close_to_others()
     # aiosmtpd warns of its own use of what it calls deprecated, at each login.
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     asyncio.run(serve(folder, user, lives_with))

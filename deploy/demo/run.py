@@ -9,7 +9,8 @@ from keyturn_client import KeyturnError
 
 from deploy.demo.child import ChildEndedError
 from deploy.demo.ending import tell_the_end
-from deploy.demo.lifeline import end_in_order_on_sigterm
+from deploy.demo.guard import guarded
+from deploy.demo.lifeline import end_in_order_when_told
 from deploy.demo.news import NotAsPromisedError
 from deploy.demo.opening import let_everyone_send, set_scene
 from deploy.demo.place import Place, find_place, make_folder
@@ -19,26 +20,28 @@ from deploy.demo.scene import Scene
 from deploy.demo.screen import Screen
 from deploy.demo.tally import Switch
 from deploy.local.up import bring_down, bring_up
+from shared.security.process import close_to_others
 
 _UP_SECONDS = 300.0
 
 
 def run(play: Play, screen: Screen) -> bool:
     """Play it, and return whether everything was as promised. Nothing is left running."""
-    end_in_order_on_sigterm()
+    end_in_order_when_told()
     data = make_folder(play.folder)
     screen.say(f"Everything of this demo is in {data.root}")
     screen.say("Kafka, PostgreSQL, Redis and the services start, each a process of its own.")
     is_kept = False
-    try:
-        bring_up(data, screen.say, fresh_ports=False, within=_UP_SECONDS)
-        place = find_place(data)
-        screen.say("They are up.")
-        is_good = asyncio.run(_play(play, place, screen))
-        is_kept = play.keep
-    finally:
-        if not is_kept:
-            bring_down(data)
+    with guarded(data):
+        try:
+            bring_up(data, screen.say, fresh_ports=False, within=_UP_SECONDS)
+            screen.say("They are up.")
+            close_to_others()
+            is_good = asyncio.run(_play(play, find_place(data), screen))
+            is_kept = play.keep
+        finally:
+            if not is_kept:
+                bring_down(data)
     if is_kept:
         screen.say(f"It goes on, slowly. Look at it:  ./keyturn status --data-dir {data.root}")
         screen.say(f"End all of it:  ./keyturn down --data-dir {data.root}")

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,6 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = 60
 SPOILED = "w-00031"
 """The workflow in the middle, which a lying engine lies about."""
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Not pytest's own folder: its path is long, and sockets need a short one."""
-    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as parent:
-        yield Path(parent) / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +70,29 @@ def play(folder: Path, *words: str) -> Shown:
     return Shown(done.returncode, done.stdout, folder)
 
 
+@contextmanager
+def new_folder() -> Generator[Path]:
+    """Give a demo a folder, and end what it may have left there."""
+    # Not pytest's own folder: its path is long, and sockets need a short one.
+    with tempfile.TemporaryDirectory(prefix="keyturn-demo-") as parent:
+        folder = Path(parent) / "data"
+        yield folder
+        command_line("down", "--data-dir", str(folder))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with new_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[Shown]:
+    """Play two rotations in which nothing goes wrong."""
+    with new_folder() as folder:
+        yield play(folder, "--rotations", "2")
+
+
 def processes_of(folder: Path) -> list[str]:
     """Return what still runs of a demo: its folder stands in all of their arguments."""
     return [
@@ -85,55 +102,59 @@ def processes_of(folder: Path) -> list[str]:
     ]
 
 
-def test_a_rotation_under_load_fails_no_send(folder: Path) -> None:
-    shown = play(folder)
-
-    assert shown.code == 0, shown.text
-    assert shown.figure("failed sends") == 0
-    counted = [shown.figure(f"mails sent {when}") for when in ("before the switch", "after")]
-    assert min(counted) >= WORKFLOWS
-    assert sum(counted) + shown.figure("mails sent during") == len(shown.mail("accepted"))
-    assert shown.mail("refused") == []
-    assert "AccountAdded" in shown.text
-    assert "which now refuses it: 535" in shown.text
-    in_flight = re.search(r"(\d+) sends were in flight at the moment", shown.text)
-    assert in_flight
-    assert int(in_flight[1]) >= 20
+def test_a_rotation_under_load_fails_no_send(played: Shown) -> None:
+    assert played.code == 0, played.text
+    assert played.figure("failed sends") == 0
+    before, during, after = (
+        played.figure(f"mails sent {when}") for when in ("before the switch", "during", "after")
+    )
+    assert min(before, after) >= WORKFLOWS
+    assert before + during + after == len(played.mail("accepted"))
+    assert played.mail("refused") == []
+    in_flight = re.findall(r"(\d+) sends were in flight at the moment", played.text)
+    assert len(in_flight) == 2
+    assert min(map(int, in_flight)) >= 20
 
 
-def test_every_workflow_sends_with_the_new_password_alone_once_the_old_one_is_gone(
-    folder: Path,
-) -> None:
-    shown = play(folder, "--rotations", "2")
-
-    assert shown.code == 0, shown.text
-    passwords = Counter(one["password"] for one in shown.mail("accepted"))
+def test_every_workflow_goes_over_to_each_new_password(played: Shown) -> None:
+    accepted = played.mail("accepted")
+    passwords = Counter(one["password"] for one in accepted)
     assert set(passwords) == {"password 1", "password 2", "password 3"}
     assert min(passwords.values()) >= WORKFLOWS
-    last = {one["workflow"]: one["password"] for one in shown.mail("accepted")}
+    last = {one["workflow"]: one["password"] for one in accepted}
     assert Counter(last.values()) == {"password 3": WORKFLOWS}
 
 
-def test_its_proof_can_be_checked_again_by_anyone(folder: Path) -> None:
-    shown = play(folder)
+def test_an_old_password_is_refused_once_it_is_retired(played: Shown) -> None:
+    log = (played.folder / "mail" / "mail.jsonl").read_text(encoding="utf-8")
+    told = [json.loads(line) for line in log.splitlines()]
+    tried = [one for one in told if one.get("client") == "operator.demo" and "password" in one]
+    assert [(one["what"], one["password"]) for one in tried] == [
+        ("refused", "password 1"),
+        ("refused", "password 2"),
+    ]
+    assert played.text.count("which now refuses it: 535.") == 2
 
-    (proof,) = folder.glob("proof-*.[0-9].json")
-    jwks = Jwks.model_validate_json((folder / "proof-keys.json").read_bytes())
-    verdict = check(proof.read_bytes(), jwks)
-    assert (verdict.problems, verdict.is_pinned) == ((), True)
-    assert verdict.proof
-    assert [leg.count for leg in verdict.proof.legs] == [WORKFLOWS]
-    assert f"./keyturn proof check {proof}" in shown.text
+
+def test_its_proofs_can_be_checked_again_by_anyone(played: Shown) -> None:
+    jwks = Jwks.model_validate_json((played.folder / "proof-keys.json").read_bytes())
+    proofs = sorted(played.folder.glob("proof-*.[0-9].json"))
+    assert len(proofs) == 2
+    for proof in proofs:
+        verdict = check(proof.read_bytes(), jwks)
+        assert (verdict.problems, verdict.is_pinned) == ((), True)
+        assert verdict.proof
+        assert [leg.count for leg in verdict.proof.legs] == [WORKFLOWS]
+        assert f"./keyturn proof check {proof}" in played.text
 
 
-def test_it_leaves_nothing_running_and_shows_no_password(folder: Path) -> None:
-    shown = play(folder)
-
-    assert holder_of(DataFolder(folder)) is None
-    assert processes_of(folder) == []
-    log = (folder / "mail" / "mail.jsonl").read_text(encoding="utf-8")
-    assert not re.search(r"[A-Za-z0-9_-]{24}", shown.text.replace(str(folder), ""))
-    assert not re.search(r"[A-Za-z0-9_-]{24}", log)
+def test_it_leaves_nothing_running_and_shows_no_password(played: Shown) -> None:
+    assert holder_of(DataFolder(played.folder)) is None
+    assert processes_of(played.folder) == []
+    log = (played.folder / "mail" / "mail.jsonl").read_text(encoding="utf-8")
+    looks_like_a_password = re.compile(r"[A-Za-z0-9_-]{24}")
+    assert not looks_like_a_password.search(played.text.replace(str(played.folder), ""))
+    assert not looks_like_a_password.search(log)
 
 
 def test_an_old_password_dropped_before_the_proof_is_told_and_costs_sends(folder: Path) -> None:
@@ -199,3 +220,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(folder: Path) -> None:
     assert shown.code == 5
     assert "holds something that no demo has left there" in shown.text
     assert [one.name for one in folder.iterdir()] == ["thesis.txt"]
+
+
+def test_even_when_it_is_killed_nothing_is_left_running(folder: Path) -> None:
+    words = ("demo", "--data-dir", str(folder), "--workflows", str(WORKFLOWS))
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "deploy", *words], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    log = folder / "mail" / "mail.jsonl"
+    until(lambda: log.exists() and '"accepted"' in log.read_text(encoding="utf-8"), within=120)
+
+    demo.kill()
+    demo.wait()
+
+    until(lambda: processes_of(folder) == [], within=60)
