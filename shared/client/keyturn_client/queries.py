@@ -17,7 +17,8 @@ class Queries:
     def __init__(self, http: Http) -> None:
         self._http = http
 
-    def accounts(self, **filters: str | int | bool) -> AsyncIterator[Item]:
+    def accounts(self, **filters: str) -> AsyncIterator[Item]:
+        """Yield accounts; filters: `extension`, `state`, `name`."""
         return self._http.pages("credential-vault", "/v1/accounts", filters)
 
     async def account(self, account_id: str) -> Item:
@@ -31,10 +32,20 @@ class Queries:
     def engines(self) -> AsyncIterator[Item]:
         return self._http.pages("workflow", "/v1/engines")
 
-    def rollouts(self, **filters: str | int | bool) -> AsyncIterator[Item]:
+    def workflows(self, **filters: str) -> AsyncIterator[Item]:
+        """Yield the workflows that engines have told of; filters: `engine`, `account`."""
+        return self._http.pages("workflow", "/v1/workflows", filters)
+
+    def behind(self, **filters: str) -> AsyncIterator[Item]:
+        """Yield the workflows that open rollouts wait for; filters: `engine`, `account`."""
+        return self._http.pages("workflow", "/v1/workflows/behind", filters)
+
+    def rollouts(self, **filters: str) -> AsyncIterator[Item]:
+        """Yield rollouts, the newest first; filters: `account`, `state`."""
         return self._http.pages("workflow", "/v1/rollouts", filters)
 
     async def rollout(self, rollout_id: str) -> RolloutChanged:
+        """Return a rollout as it is now, as an event of it would tell it."""
         return RolloutChanged.model_validate(
             await self._http.get("workflow", f"/v1/rollouts/{rollout_id}")
         )

@@ -139,6 +139,9 @@ async def _start(client: _Client, kafka: Kafka) -> None:
     try:
         async with asyncio.timeout(_START_SECONDS):
             await client.start()
+    except asyncio.CancelledError:
+        await _stop(client)
+        raise
     except (KafkaError, OSError, TimeoutError) as error:
         await _stop(client)
         raise UnreachableError(

@@ -13,7 +13,7 @@ from keyturn_client.engine.journal import Entry
 from keyturn_client.http import Http
 from keyturn_client.outcomes import LONGEST_WAIT, ask_outcome
 from keyturn_client.pauses import Pauses
-from keyturn_client.problems import KeyturnError, UnreachableError
+from keyturn_client.problems import EngineStoppedError, KeyturnError, UnreachableError
 from keyturn_client.wire import Publisher
 
 log = logging.getLogger("keyturn_client")
@@ -92,6 +92,8 @@ class Courier:
             try:
                 await self._hear_some(entries, took)
                 pauses.reset()
+            except EngineStoppedError:
+                raise
             except KeyturnError as error:
                 log.warning("%s", error)
                 await asyncio.sleep(pauses.next())
