@@ -19,7 +19,7 @@ from deploy.demo.sabotage import ForgettingOne, Honest, SkippingOne, stop_openin
 from deploy.demo.sending import Sender
 from shared.security.process import close_to_others
 
-AT_ONCE = 40
+AT_ONCE = 48
 """How many sends are in flight while it sends; one less now and then, between two of a worker."""
 _SLOWLY_SECONDS = 1.0
 

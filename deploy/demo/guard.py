@@ -26,11 +26,10 @@ def guarded(data: DataFolder) -> Generator[None]:
         # Whatever ends the demo must not end this one with it.
         start_new_session=True,
     )
-    try:
-        yield
-    finally:
-        guard.terminate()
-        guard.wait()
+    # Where the block raises, even a second Ctrl-C, the guard stays until this process has ended.
+    yield
+    guard.terminate()
+    guard.wait()
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from deploy.demo.lifeline import until_ended
 from deploy.demo.tally import WORKFLOW
 from shared.security.process import close_to_others
 
-_TAKING_SECONDS = (0.15, 0.35)
+_TAKING_SECONDS = (0.2, 0.5)
 """How long it takes to say yes to a message, as a relay does that writes it to disk before."""
 
 Note = Callable[..., None]

@@ -23,7 +23,7 @@ from deploy.demo.news import News, NotAsPromisedError, promised
 from deploy.demo.place import Place
 from deploy.demo.play import Sabotage
 from deploy.demo.rotation import label_of
-from deploy.demo.scene import ACCOUNT, ADMINISTRATOR, BRAND, ENGINE_ID, Scene
+from deploy.demo.scene import ACCOUNT, ADMINISTRATOR, ENGINE_ID, Scene
 from deploy.demo.screen import Screen
 from deploy.demo.tally import tried_since, users_of
 from deploy.local.folder import write_private
@@ -69,7 +69,7 @@ async def set_scene(
         settings = _engine_settings(place, workflows, sabotage, lives_with)
         keys.save(settings.engine.key_file)
         registration = keys.registration(
-            brand=BRAND,
+            brand=place.brand,
             engine_id=ENGINE_ID,
             name="Example engine",
             reach=Reach(accounts=(ACCOUNT,)),
@@ -159,7 +159,7 @@ def _backend_settings(place: Place) -> BackendSettings:
     return BackendSettings(
         kafka=place.kafka,
         services=place.services,
-        brand=BRAND,
+        brand=place.brand,
         issuer=place.issuer,
         key_file=place.key_file,
         subject=ADMINISTRATOR,
@@ -171,7 +171,7 @@ def _signer(place: Place) -> Signer:
         key=read_signing_key(place.key_file),
         issuer=place.issuer,
         subject=ADMINISTRATOR,
-        brand=BRAND,
+        brand=place.brand,
         roles=frozenset({"administrator"}),
     )
 
@@ -183,7 +183,7 @@ def _engine_settings(
         engine=EngineSettings(
             kafka=place.engines_kafka,
             services=place.services,
-            brand=BRAND,
+            brand=place.brand,
             engine_id=ENGINE_ID,
             key_file=place.engine / "keys.json",
             state_file=place.engine / "state.sqlite",

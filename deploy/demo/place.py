@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from keyturn_client import Kafka, Services
@@ -34,6 +35,8 @@ class Place:
     engine: Path
     """The engine's folder, with its keys and its state."""
     supervisor: int
+    brand: str
+    """Of this run alone: a Kafka or a PostgreSQL that is not ours may remember earlier ones."""
     kafka: Kafka
     """As the backend reaches it."""
     services: Services
@@ -93,6 +96,7 @@ def find_place(data: DataFolder) -> Place:
         trust_root=data.root / "mail" / "authority.pem",
         engine=engine,
         supervisor=supervisor,
+        brand=f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}",
         kafka=where.kafka,
         services=where.services,
         issuer=where.issuer,

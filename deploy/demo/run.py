@@ -16,9 +16,10 @@ from deploy.demo.opening import let_everyone_send, set_scene
 from deploy.demo.place import Place, find_place, make_folder
 from deploy.demo.play import Play
 from deploy.demo.rotation import rotate
-from deploy.demo.scene import Scene
+from deploy.demo.scene import ACCOUNT, ADMINISTRATOR, Scene
 from deploy.demo.screen import Screen
 from deploy.demo.tally import Switch
+from deploy.local.folder import DataFolder
 from deploy.local.up import bring_down, bring_up
 from shared.security.process import close_to_others
 
@@ -37,17 +38,32 @@ def run(play: Play, screen: Screen) -> bool:
             bring_up(data, screen.say, fresh_ports=False, within=_UP_SECONDS)
             screen.say("They are up.")
             close_to_others()
-            is_good = asyncio.run(_play(play, find_place(data), screen))
+            place = find_place(data)
+            is_good = asyncio.run(_play(play, place, screen))
             is_kept = play.keep
         finally:
             if not is_kept:
                 bring_down(data)
-    if is_kept:
-        screen.say(f"It goes on, slowly. Look at it:  ./keyturn status --data-dir {data.root}")
-        screen.say(f"End all of it:  ./keyturn down --data-dir {data.root}")
+    if play.keep:
+        _tell_how_to_look(data, place, screen)
     else:
         screen.say(f"Nothing of it runs any more. Its data stays in {data.root}")
     return is_good
+
+
+def _tell_how_to_look(data: DataFolder, place: Place, screen: Screen) -> None:
+    here = f"--data-dir {data.root}"
+    who = f"--brand {place.brand} --as {ADMINISTRATOR}"
+    screen.say("Everything goes on, and the engine sends a mail a second. To look at it:")
+    screen.table(
+        {
+            "what runs": f"./keyturn status {here}",
+            "the rollouts": f"./keyturn rollouts list {here} {who}",
+            "who depends on the account": f"./keyturn accounts dependents {ACCOUNT} {here} {who}",
+            "the mail server's log": f"tail -f {place.mail / 'mail.jsonl'}",
+            "to end all of it": f"./keyturn down {here}",
+        }
+    )
 
 
 async def _play(play: Play, place: Place, screen: Screen) -> bool:

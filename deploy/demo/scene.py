@@ -15,7 +15,6 @@ from deploy.demo.place import Place
 from deploy.demo.screen import Screen
 from deploy.demo.tally import MailLog
 
-BRAND = "acme"
 ADMINISTRATOR = "ada"
 ACCOUNT = "newsletter-relay"
 ENGINE_ID = "example-engine"
