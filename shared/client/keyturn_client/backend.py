@@ -1,8 +1,7 @@
 """A backend system: it sends commands, safely, and asks what is so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -208,15 +207,10 @@ class Backend:
 
     # Events.
 
-    def events(self, *services: str, from_start: bool = False) -> AsyncIterator[Heard]:
+    def events(self, *services: str, from_start: bool = False) -> AsyncGenerator[Heard]:
         """Yield the events of these services, of this brand and of none, from now on."""
         return events(self._settings.kafka, services, self.brand, from_start=from_start)
 
-    async def watch_rollout(self, rollout_id: str) -> AsyncIterator[RolloutChanged]:
+    def watch_rollout(self, rollout_id: str) -> AsyncGenerator[RolloutChanged]:
         """Yield a rollout as it is, and each time it changes, until it has ended."""
-        changes = rollout_changes(
-            self._settings.kafka, self.brand, rollout_id, self.queries.rollout
-        )
-        async with aclosing(changes):
-            async for change in changes:
-                yield change
+        return rollout_changes(self._settings.kafka, self.brand, rollout_id, self.queries.rollout)
