@@ -40,6 +40,9 @@ def told() -> Generator[None]:
     except KeyturnError as error:
         say(str(error))
         raise typer.Exit(_code_of(error)) from None
+    except PermissionError as error:
+        say(f"{error.filename} is not for you to read: run this as the one who started the stack.")
+        raise typer.Exit(ExitCode.NOT_ALLOWED) from None
 
 
 @contextmanager

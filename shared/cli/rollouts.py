@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 
 import typer
+from keyturn_client.backend import Backend
 from keyturn_client.problems import NotFoundError
 from keyturn_contracts.workflow import OverrideRollout, RolloutChanged, RolloutState
 
@@ -12,7 +13,7 @@ from shared.cli.exit_codes import ExitCode
 from shared.cli.ids import OfAccount, RolloutIdArgument
 from shared.cli.options import Asks, Sends
 from shared.cli.output import Column, Part, Row, counted, say
-from shared.cli.problems import Problem, as_usage
+from shared.cli.problems import Problem, as_usage, usage
 from shared.cli.progress import watching
 from shared.cli.sending import send
 
@@ -100,6 +101,7 @@ async def watch(
     """
     last: RolloutChanged | None = None
     async with options.backend() as backend:
+        await _await_what_can_come(backend, rollout_id)
         try:
             async with asyncio.timeout(seconds):
                 with watching(f"Rollout {rollout_id}") as watched:
@@ -139,6 +141,23 @@ async def override(
         asked = OverrideRollout(rollout_id=rollout_id, engines=tuple(engine), reason=reason)
     async with options.backend() as backend:
         return await send(options, backend, asked, about={"rollout_id": rollout_id})
+
+
+async def _await_what_can_come(backend: Backend, rollout_id: str) -> None:
+    """Say that a rollout has not begun; refuse one that never will."""
+    account_id, _, version = rollout_id.rpartition(".")
+    if version == "1":
+        raise usage("The first version opens no rollout: nobody had an earlier one.")
+    try:
+        await backend.queries.rollout(rollout_id)
+    except NotFoundError:
+        try:
+            await backend.queries.account(account_id)
+        except NotFoundError:
+            raise Problem(
+                f"{backend.brand} has no account {account_id}.", ExitCode.NOT_FOUND
+            ) from None
+        say(f"The rollout {rollout_id} has not begun yet: waiting for it.")
 
 
 def _write(options: Asks, rollout: Row) -> None:

@@ -72,6 +72,7 @@ def told(*words: str, stdin: str | None = None) -> tuple[ExitCode, str]:
         (("engines", "register", "e1", "--name", "N", *WHO), "Say what it may fetch"),
         (("engines", "register", "e1", "--name", "N", "--reach-all", *WHO), "--keys-in FOLDER"),
         (("engines", "retire", "e1", "--reason", "x" * 501, *WHO), "reason: String should have at"),
+        (("rollouts", "watch", "mail.1", *WHO), "The first version opens no rollout"),
         (("held", "list", "--service", "mail", *WHO), "no service mail: there are catalog, cred"),
         (("held", "show", "keyturn.mail.commands-1-1", *WHO), "That is no place"),
         (("held", "retry", "../outcomes", *WHO), "That is no place"),
@@ -193,3 +194,13 @@ def test_a_private_key_is_not_taken_for_a_public_one(nothing_there: Path) -> Non
     )
     assert code is ExitCode.USAGE
     assert "is no public key" in sentence
+
+
+def test_a_stack_of_somebody_else_is_not_a_traceback() -> None:
+    def locate(_data_dir: Path | None) -> Mapping[str, Any]:
+        raise PermissionError(13, "Permission denied", "/home/eve/stack/status.json")
+
+    located_by(locate)
+    code, sentence = told("accounts", "list", *WHO)
+    assert code is ExitCode.NOT_ALLOWED
+    assert "/home/eve/stack/status.json is not for you to read" in sentence

@@ -63,6 +63,7 @@ def test_a_credential_that_the_provider_refuses_changes_nothing(
         (("accounts", "delete", "nowhere", "--yes"), 3, "no account nowhere"),
         (("outcome", "0199c0de-0000-7000-8000-000000000000"), 3, "No outcome of that command"),
         (("rollouts", "show", "nowhere.2"), 3, "acme has no rollout nowhere.2"),
+        (("rollouts", "watch", "nowhere.2"), 3, "acme has no account nowhere"),
         (("proof", "fetch", "nowhere.2"), 3, "no proof of nowhere.2"),
         (("held", "show", "keyturn.workflow.commands-0-7"), 3, "No command is held there"),
     ],
