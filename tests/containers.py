@@ -13,7 +13,7 @@ from testcontainers.core.container import DockerContainer
 from deploy.local import kafka_probe
 from deploy.local.external import External
 from deploy.local.kafka import ADMIN, server_settings
-from deploy.local.ports import keep_port
+from deploy.local.ports import Ports
 from deploy.local.problems import StackProblem
 from deploy.local.sql import Server, connected, run_apart
 from deploy.local.state import State
@@ -45,7 +45,9 @@ def running_containers() -> Generator[External]:
 
 def _kafka(running: ExitStack) -> KafkaSettings:
     # A broker tells its clients its address, so the port outside has to be known before.
-    port = keep_port(State(), "kafka")
+    with Ports(State()) as ports:
+        # Not held any longer: the engine binds alone.
+        port = ports.keep("kafka")
     password = secrets.token_urlsafe(24)
     container = DockerContainer(KAFKA).with_bind_ports(9092, port)
     host = container.get_container_host_ip()

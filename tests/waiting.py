@@ -28,7 +28,7 @@ async def eventually(check: Callable[[], T | Awaitable[T]], within: float = 30.0
         await anyio.sleep(_PAUSE)
 
 
-def until(check: Callable[[], T], within: float = 30.0) -> T:
+def until(check: Callable[[], T | None], within: float = 30.0) -> T:
     """Do the same where there is no loop."""
     deadline = time.monotonic() + within
     while not (found := check()):

@@ -15,6 +15,7 @@ Identity = Literal["STAY", "NAMESPACE", "USER"]
 
 _ENTER = Path(__file__).with_name("enter.py")
 _BIG_LOG = 8 * 1024 * 1024
+_TAIL_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,9 @@ class Command:
 
     words: tuple[str, ...]
     log: Path
+    """Where its standard streams go."""
+    own_log: Path | None = None
+    """Where it writes by itself, if it does."""
     environment: dict[str, str] = field(default_factory=dict[str, str])
     identity: Identity = "STAY"
     stop_signal: signal.Signals = signal.SIGTERM
@@ -109,12 +113,21 @@ def started_at(pid: int) -> float | None:
 
 def last_line(log: Path) -> str:
     """Return the last line that is not empty, for a sentence about why something ended."""
+    return next((line for line in reversed(_tail(log)) if line), "")
+
+
+def last_complaint(log: Path) -> str:
+    """Return the last line that is an error by its own account; else the very last."""
+    lines = [line for line in _tail(log) if " ERROR " in line or " FATAL " in line]
+    return lines[-1] if lines else last_line(log)
+
+
+def _tail(log: Path) -> list[str]:
     if not log.exists():
-        return ""
+        return []
     with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - 4096))
-        lines = file.read().decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
+        return [line.strip() for line in file.read().decode(errors="replace").split("\n")]
 
 
 def _environment(command: Command) -> dict[str, str]:

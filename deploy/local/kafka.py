@@ -51,8 +51,10 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 
 group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=1000
-broker.heartbeat.interval.ms=250
+# A broker that was killed is let in again after the first of these, 9 s by default; much less, and
+# a busy machine takes a living broker for a dead one.
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 
 # Small: a machine of two cores and everything else on it.
 num.network.threads=2
@@ -156,8 +158,8 @@ class Kafka:
                 str(self._settings_file),
                 options=(f"-Dlog4j2.configurationFile={self._logging_file}", *options),
             ),
-            # Only what the JVM itself has to say; the broker's own log is `kafka.log`.
             log=self.data.log_of("kafka.out"),
+            own_log=self.data.log_of(NAME),
         )
 
     def is_ready(self) -> bool:

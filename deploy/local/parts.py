@@ -2,10 +2,9 @@
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
-from deploy.local.children import Child, Command, last_line
+from deploy.local.children import Child, Command, last_complaint
 from deploy.local.problems import StackProblem, TimedOut
 
 Say = Callable[[str], None]
@@ -35,7 +34,7 @@ def wait_ready(part: Part, child: Child, *, within: float) -> None:
     deadline = time.monotonic() + within
     while not part.is_ready():
         if (code := child.exit_code) is not None:
-            raise ended_early(part.name, code, child.command.log)
+            raise ended_early(part.name, code, child.command)
         if time.monotonic() > deadline:
             raise TimedOut(
                 f"{part.name} was not ready within {within:.0f} s: see {child.command.log}."
@@ -43,8 +42,9 @@ def wait_ready(part: Part, child: Child, *, within: float) -> None:
         time.sleep(_PAUSE)
 
 
-def ended_early(name: str, code: int, log: Path) -> StackProblem:
-    said = last_line(log)
+def ended_early(name: str, code: int, command: Command) -> StackProblem:
+    log = command.own_log or command.log
+    said = last_complaint(log)
     return StackProblem(
         f"{name} ended while it started ({how(code)}); the last it said, in {log}: {said}"
     )

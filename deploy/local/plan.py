@@ -1,5 +1,6 @@
 """What a stack consists of: which parts are ours, where each is, and what each service is told."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from deploy.local.issuer import ensure_local_issuer
 from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.parts import Part, Say
 from deploy.local.passwords import Passwords
-from deploy.local.ports import keep_port
+from deploy.local.ports import Ports
 from deploy.local.problems import NotFound, StackProblem
 from deploy.local.roles import ROLES, database_of, role_of
 from deploy.local.services import SERVICES
@@ -102,17 +103,26 @@ class Plan:
 
 
 def plan_stack(
-    data: DataFolder, say: Say, *, external: External, fresh_ports: bool = False
+    data: DataFolder,
+    say: Say,
+    *,
+    external: External,
+    stack: ExitStack,
+    fresh_ports: bool = False,
 ) -> Plan:
-    """Decide about ports, sockets and passwords, and remember it; the caller holds the lock."""
+    """Decide about ports, sockets and passwords, and remember it; the caller holds the lock.
+
+    Ports are held until `stack` is closed, which is to be when the stack has ended.
+    """
     state = State.read(data.state)
+    ports = stack.enter_context(Ports(state))
     jars: tuple[Path, ...] = ()
     if external.kafka is None:
         jars = ensure_jars(say)
         for name in (_KAFKA, _CONTROLLER):
-            keep_port(state, name, fresh=fresh_ports)
+            ports.keep(name, fresh=fresh_ports)
     for service in SERVICES:
-        keep_port(state, service, fresh=fresh_ports)
+        ports.keep(service, fresh=fresh_ports)
         make_private(data.keys_of(service))
     keep_socket_folder(state, data)
     state.write(data.state)

@@ -1,5 +1,6 @@
 """The three parts as children of this process, without a supervisor: what tests run on."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.local.children import Child
@@ -12,7 +13,7 @@ from deploy.local.plan import Plan, plan_stack
 from deploy.local.prepare import prepare_databases, prepare_kafka
 from shared.settings import ServiceSettings
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 
 
 class Stack:
@@ -20,12 +21,15 @@ class Stack:
 
     def __init__(self, root: Path, *, say: Say, external: External | None = None) -> None:
         data = open_data_folder(root)
-        self._lock = FolderLock(data)
         self._children: dict[str, Child] = {}
+        self._held = ExitStack()
+        self._held.enter_context(FolderLock(data))
         try:
             self._roster = Roster(data)
             self._roster.stop_leftovers(say)
-            self.plan: Plan = plan_stack(data, say, external=external or External())
+            self.plan: Plan = plan_stack(
+                data, say, external=external or External(), stack=self._held
+            )
             self._start()
         except BaseException:
             self.stop()
@@ -50,7 +54,7 @@ class Stack:
             child.stop()
             self._roster.ended(name)
         self._children.clear()
-        self._lock.close()
+        self._held.close()
 
     def _start(self) -> None:
         # All at once: Kafka takes the longest, and the others are ready before it.

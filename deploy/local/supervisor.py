@@ -9,6 +9,7 @@ import select
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from deploy.local import aot
@@ -30,7 +31,7 @@ from deploy.local.status import PartState, PartStatus, Status
 ROOT = Path(__file__).parents[2]
 _LOOK_SECONDS = 0.03
 """How often something that starts is asked whether it is ready."""
-_READY_SECONDS = 60.0
+_READY_SECONDS = 120.0
 _STOP_SECONDS = 12.0
 _HEALTH_SECONDS = 0.5
 _PREPARE = "prepare"
@@ -68,13 +69,17 @@ class Supervisor:
         for asked in (signal.SIGTERM, signal.SIGINT):
             signal.signal(asked, self._stop_asked)
         signal.signal(signal.SIGCHLD, _only_wake)
-        with FolderLock(self._data):
+        with FolderLock(self._data), ExitStack() as held:
             self._roster = Roster(self._data)
             self._say(None)
             try:
                 self._roster.stop_leftovers(self._say)
                 self._plan = plan_stack(
-                    self._data, self._say, external=self._external, fresh_ports=self._fresh_ports
+                    self._data,
+                    self._say,
+                    external=self._external,
+                    stack=held,
+                    fresh_ports=self._fresh_ports,
                 )
                 self._start_all(self._plan)
                 while not self._is_asked_to_stop:
@@ -166,7 +171,7 @@ class Supervisor:
         del self._children[name]
         self._roster.ended(name)
         if not self._was_ready and self._status.parts[name].state == "starting":
-            raise ended_early(name, code, child.command.log)
+            raise ended_early(name, code, child.command)
         self._has_ended(name, how(code))
 
     def _see_preparation(self) -> None:

@@ -17,12 +17,12 @@ from pydantic import SecretStr
 
 from deploy.local import aot
 from deploy.local.children import Child
-from deploy.local.folder import open_data_folder
+from deploy.local.folder import DataFolder, open_data_folder
 from deploy.local.jars import cache_folder, ensure_jars
 from deploy.local.kafka import ADMIN, NAME, Kafka
 from deploy.local.parts import wait_ready
 from deploy.local.passwords import Passwords
-from deploy.local.ports import keep_port
+from deploy.local.ports import Ports
 from deploy.local.state import State
 from shared.messaging.administration import Administrator, done
 from shared.settings import KafkaSettings
@@ -48,14 +48,17 @@ def train(cache: Path) -> None:
 
 
 def _train_in(work: Path, cache: Path) -> None:
-    data = open_data_folder(work)
-    state = State()
+    with Ports(State()) as ports:
+        _train_on(ports, open_data_folder(work), work, cache)
+
+
+def _train_on(ports: Ports, data: DataFolder, work: Path, cache: Path) -> None:
     passwords = Passwords(data.passwords)
     kafka = Kafka(
         data=data,
         passwords=passwords,
-        port=keep_port(state, "kafka"),
-        controller_port=keep_port(state, "kafka controller"),
+        port=ports.keep("kafka"),
+        controller_port=ports.keep("kafka controller"),
         jars=ensure_jars(_say_nothing),
         cache=cache,
     )

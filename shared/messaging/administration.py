@@ -6,7 +6,6 @@ What confluent-kafka returns is turned into types of ours here and nowhere else.
 # Its admin module exports by importing, and its futures do not say what they hold.
 # pyright: reportPrivateImportUsage=false, reportUnknownMemberType=false
 # pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
-import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
@@ -42,6 +41,11 @@ _SCRAM_ITERATIONS = 4096
 class KafkaRefused(Exception):  # noqa: N818  its text is what an operator reads
     """Kafka did not do what a declaration asks for; the text says what to do."""
 
+    def __init__(self, sentence: str, *, code: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+        """Kafka's own number for it, of `KafkaError`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Access:
@@ -67,10 +71,12 @@ class Administrator:
             "sasl.username": kafka.principal,
             "sasl.password": kafka.password.get_secret_value(),
             "client.id": "keyturn-admin",
+            # What matters is raised; it would repeat the rest on stderr until it is collected.
+            "log_level": 0,
         }
         if kafka.ca_file is not None:
             configuration["ssl.ca.location"] = str(kafka.ca_file)
-        self._client = AdminClient(configuration, logger=logging.getLogger("keyturn.kafka"))
+        self._client = AdminClient(configuration)
 
     def partitions(self) -> dict[str, int]:
         """Return every topic with the number of its partitions."""
@@ -176,7 +182,8 @@ def _answer(future: Future[Any]) -> Any:
 
 
 def _refusal(error: KafkaException) -> KafkaRefused:
-    return KafkaRefused(f"Kafka refused: {error.args[0].str()}.")
+    reason = error.args[0]
+    return KafkaRefused(f"Kafka refused: {reason.str().rstrip('.')}.", code=reason.code())
 
 
 def _change(name: str, value: str | None) -> ConfigEntry:

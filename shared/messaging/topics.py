@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from confluent_kafka import KafkaError
 from keyturn_contracts.topics import PRINCIPALS, Topic
 
 from shared.messaging.administration import Access, Administrator, KafkaRefused, done, until
@@ -93,22 +95,37 @@ def _settings_of(topic: Topic, replication: int) -> dict[str, str]:
 
 
 def _create(kafka: Administrator, topics: Sequence[Topic], replication: int) -> None:
-    done(
-        [
-            kafka.create_topic(
-                topic.name,
-                partitions=topic.partitions,
-                replication=replication,
-                settings=_settings_of(topic, replication),
-            )
-            for topic in topics
-        ]
-    )
+    for topic in topics:
+        until(
+            partial(_is_created, kafka, topic, replication),
+            f"{topic.name} could not be created: no broker was there for it in time.",
+        )
     names = {topic.name for topic in topics}
     until(
         lambda: not names or names <= kafka.partitions().keys(),
         "Topics that were created did not appear: is the broker well?",
     )
+
+
+def _is_created(kafka: Administrator, topic: Topic, replication: int) -> bool:
+    try:
+        done(
+            [
+                kafka.create_topic(
+                    topic.name,
+                    partitions=topic.partitions,
+                    replication=replication,
+                    settings=_settings_of(topic, replication),
+                )
+            ]
+        )
+    except KafkaRefused as refused:
+        # A busy machine's only broker is taken for dead for a moment, and comes back.
+        if refused.code == KafkaError.INVALID_REPLICATION_FACTOR and replication == 1:
+            return False
+        if refused.code != KafkaError.TOPIC_ALREADY_EXISTS:
+            raise
+    return True
 
 
 def _changed_settings(

@@ -1,13 +1,15 @@
 """How the tests of the stack log in."""
 
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, cast
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.sql import Server
 from shared.settings import DatabaseRole, DatabaseSettings, KafkaSettings
+from tests.waiting import until
 
 
 def as_role(database: DatabaseSettings, role: DatabaseRole) -> Server:
@@ -28,11 +30,28 @@ def client_of(kafka: KafkaSettings) -> dict[str, str | int | float | bool]:
         "sasl.mechanism": kafka.mechanism,
         "sasl.username": kafka.principal,
         "sasl.password": kafka.password.get_secret_value(),
+        # Else it goes on about a broker that has gone, on stderr, until it is collected.
+        "log_level": 0,
     }
 
 
-def partition(topic: str) -> TopicPartition:
-    return TopicPartition(topic, 0)
+def first_and_next(kafka: KafkaSettings, topic: str, *, group: str) -> tuple[int, int]:
+    """Return the offsets of the first partition: the oldest there is, and the next to come."""
+    consumer = Consumer({**client_of(kafka), "group.id": group})
+    try:
+        return until(partial(_offsets, consumer, topic))
+    finally:
+        consumer.close()
+
+
+def _offsets(consumer: Consumer, topic: str) -> tuple[int, int] | None:
+    try:
+        return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=20)
+    except KafkaException as error:
+        # Right after a start a broker may not lead its partitions yet; a client asks again.
+        if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+            raise
+        return None
 
 
 def delete_topic(admin: KafkaSettings, name: str) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import Producer
 from keyturn_contracts.topics import events_topic
-from pydantic import SecretStr
 from redis import Redis
 
 from deploy.local import postgres
@@ -25,14 +24,15 @@ from deploy.local.jars import ensure_jars, jars_folder
 from deploy.local.leftovers import Roster
 from deploy.local.parts import wait_ready
 from deploy.local.passwords import Passwords
-from deploy.local.ports import LOOPBACK, is_free, keep_port
+from deploy.local.ports import LOOPBACK, Ports, is_free
 from deploy.local.postgres import Postgres
 from deploy.local.problems import Conflict, StackProblem
 from deploy.local.sockets import fits, keep_socket_folder
 from deploy.local.sql import connected
 from deploy.local.stack import Stack
 from deploy.local.state import State
-from tests.stack.clients import as_role, client_of, partition
+from tests.running_stack import RunningStack
+from tests.stack.clients import as_role, client_of, first_and_next
 
 EVENTS = events_topic("catalog")
 
@@ -67,9 +67,8 @@ async def test_a_second_start_finds_its_ports_and_everything_that_was_written(
     second = Stack(folder, say=silent)
     try:
         assert second.settings_of("catalog") == catalog
-        reader = Consumer({**client_of(second.plan.kafka_of("backend")), "group.id": "none"})
-        assert reader.get_watermark_offsets(partition(EVENTS), timeout=20) == (0, 1)
-        reader.close()
+        backend = second.plan.kafka_of("backend")
+        assert first_and_next(backend, EVENTS, group="keyturn.backend") == (0, 1)
         async with connected(as_role(catalog.database, "owner")) as connection:
             assert await connection.fetchval("SELECT number FROM kept") == 7
         with redis_of(second) as client:
@@ -78,30 +77,23 @@ async def test_a_second_start_finds_its_ports_and_everything_that_was_written(
         second.stop()
 
 
-def test_two_stacks_run_side_by_side_and_one_folder_holds_one(folder: Path) -> None:
-    one = Stack(folder, say=silent)
+def test_two_stacks_run_side_by_side_one_folder_holds_one_and_its_killed_parts_start_again(
+    stack: RunningStack, folder: Path
+) -> None:
+    other = Stack(folder, say=silent)
     try:
         with pytest.raises(Conflict, match="is in use by process"):
             Stack(folder, say=silent)
-        other = Stack(folder.with_name("other"), say=silent)
-        other.stop()
-        mine, others = one.settings_of("workflow"), other.settings_of("workflow")
+        mine, others = stack.settings_of("workflow"), other.settings_of("workflow")
         assert mine.kafka.bootstrap != others.kafka.bootstrap
         assert mine.http.port != others.http.port
         assert mine.kafka.password != others.kafka.password
+        for name in ("kafka", "postgres", "redis"):
+            other.child(name).kill()
+            other.start_again(name)
+            assert other.child(name).exit_code is None
     finally:
-        one.stop()
-
-
-@pytest.mark.parametrize("name", ["kafka", "postgres", "redis"])
-def test_a_part_that_was_killed_starts_again(folder: Path, name: str) -> None:
-    stack = Stack(folder, say=silent)
-    try:
-        stack.child(name).kill()
-        stack.start_again(name)
-        assert stack.child(name).exit_code is None
-    finally:
-        stack.stop()
+        other.stop()
 
 
 def test_a_folder_with_a_long_path_has_its_sockets_elsewhere(folder: Path) -> None:
@@ -137,14 +129,28 @@ def test_where_no_short_folder_is_to_be_had_a_sentence_says_so(
 
 def test_a_port_that_somebody_took_is_named_and_another_one_is_chosen_when_asked() -> None:
     state = State()
-    port = keep_port(state, "kafka")
-    with socket.socket() as taker:
+    with Ports(state) as ports:
+        port = ports.keep("kafka")
+    with socket.socket() as taker, Ports(state) as ports:
         taker.bind((LOOPBACK, port))
         taker.listen()
         assert not is_free(port)
         with pytest.raises(Conflict, match=rf"{port}, which kafka had before, .*--fresh-ports"):
-            keep_port(state, "kafka")
-        assert keep_port(state, "kafka", fresh=True) != port
+            ports.keep("kafka")
+        assert ports.keep("kafka", fresh=True) != port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port is not held")
+def test_a_held_port_is_free_for_its_server_and_for_no_other_choice() -> None:
+    with Ports(State()) as ports, socket.socket() as server, socket.socket() as other:
+        port = ports.keep("kafka")
+        with pytest.raises(OSError, match="in use"):
+            other.bind((LOOPBACK, port))
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        server.bind((LOOPBACK, port))
+        server.listen()
+        with socket.create_connection((LOOPBACK, port)):
+            pass
 
 
 def test_what_outlived_a_killed_run_is_stopped_and_named(folder: Path) -> None:
@@ -223,9 +229,8 @@ async def test_parts_that_are_somebody_elses_are_not_started(folder: Path) -> No
             assert settings.kafka.password != theirs.settings_of("workflow").kafka.password
             async with connected(as_role(settings.database, "reader")) as connection:
                 assert await connection.fetchval("SELECT current_user") == "workflow_reader"
-            reader = Consumer({**client_of(settings.kafka), "group.id": "keyturn.workflow"})
-            assert reader.get_watermark_offsets(partition(EVENTS), timeout=20) == (0, 0)
-            reader.close()
+            offsets = first_and_next(settings.kafka, EVENTS, group="keyturn.workflow")
+            assert offsets == (0, 0)
         finally:
             ours.stop()
         assert theirs.child("kafka").exit_code is None
@@ -233,25 +238,15 @@ async def test_parts_that_are_somebody_elses_are_not_started(folder: Path) -> No
         theirs.stop()
 
 
-def test_a_wrong_password_for_postgres_is_told_without_it(folder: Path) -> None:
-    theirs = Stack(folder, say=silent)
-    try:
-        wrong = replace(theirs.plan.postgres, password="not-the-one")
-        with pytest.raises(StackProblem, match="does not let keyturn_admin in") as refused:
-            Stack(
-                folder.with_name("ours"),
-                say=silent,
-                external=External(
-                    kafka=theirs.plan.kafka_admin.model_copy(),
-                    postgres=wrong,
-                    redis=theirs.settings_of("catalog").redis.model_copy(
-                        update={"password": SecretStr("unused")}
-                    ),
-                ),
-            )
-        assert "not-the-one" not in str(refused.value)
-    finally:
-        theirs.stop()
+def test_a_wrong_password_for_postgres_is_told_without_it(
+    stack: RunningStack, folder: Path
+) -> None:
+    redis = stack.settings_of("catalog").redis
+    wrong = replace(stack.plan.postgres, password="not-the-one")
+    external = External(kafka=stack.plan.kafka_admin, postgres=wrong, redis=redis)
+    with pytest.raises(StackProblem, match=f"does not let {wrong.user} in") as refused:
+        Stack(folder, say=silent, external=external)
+    assert "not-the-one" not in str(refused.value)
 
 
 def redis_of(stack: Stack) -> Redis:

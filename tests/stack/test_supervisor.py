@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -105,36 +106,27 @@ def test_nothing_listens_beyond_loopback(up: Supervised) -> None:
     assert {address[0].removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
-def test_down_stops_in_order_and_the_next_start_has_the_same_addresses() -> None:
+def test_what_was_stopped_and_what_was_killed_starts_again_at_the_same_addresses() -> None:
     with supervised() as one:
         assert one.keyturn("up").returncode == 0
-        first = one.addresses()
+        first = where(one)
+
         assert one.keyturn("down").returncode == 0
         assert holder_of(one.data) is None
         assert "workflow stopped in order" in one.data.log_of("workflow").read_text()
         assert one.keyturn("status").returncode == 3
         assert one.keyturn("up").returncode == 0
-        second = one.addresses()
-        for part in ("kafka", "postgres", "redis"):
-            assert first[part] == second[part]
-        urls = [
-            {name: of["url"] for name, of in each["services"].items()} for each in (first, second)
-        ]
-        assert urls[0] == urls[1]
+        assert where(one) == first
 
-
-def test_a_killed_supervisor_takes_all_with_it_and_the_next_one_says_what_was_left() -> None:
-    with supervised() as one:
-        assert one.keyturn("up").returncode == 0
-        status = one.status()
-        family = psutil.Process(status.supervisor).children(recursive=True)
-        os.kill(status.supervisor, signal.SIGKILL)
+        supervisor = psutil.Process(one.status().supervisor)
+        family = supervisor.children(recursive=True)
+        supervisor.kill()
         until(lambda: not any(is_alive(process.pid) for process in family))
         assert one.keyturn("status").returncode == 3
         run = one.keyturn("up")
         assert run.returncode == 0, run.stderr
         assert "The last run was killed" in run.stderr
-        assert one.status().supervisor != status.supervisor
+        assert where(one) == first
 
 
 def test_a_service_that_always_ends_is_named_and_the_rest_runs() -> None:
@@ -148,15 +140,10 @@ def test_a_service_that_always_ends_is_named_and_the_rest_runs() -> None:
         assert one.keyturn("status").returncode == 6
 
 
-def test_a_service_whose_import_starts_a_thread_is_not_forked() -> None:
-    threaded = (
-        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        + SMALL_SERVICE
-    )
-    with supervised(catalog=threaded) as one:
-        run = one.keyturn("up")
-        assert run.returncode == 6
-        assert "started threads" in run.stderr
+def where(one: Supervised) -> list[Any]:
+    addresses = one.addresses()
+    urls = {name: service["url"] for name, service in addresses["services"].items()}
+    return [addresses["kafka"], addresses["postgres"], addresses["redis"], urls]
 
 
 def is_alive(pid: int) -> bool:
