@@ -110,7 +110,10 @@ async def run(engine: AsyncEngine, said: Sequence[Said], cuts: Sequence[int]) ->
             log.append(one, topic=topics[isinstance(one, type(news(Opened(counter_id="a"), 1)))])
         left = left[size:]
         await log.poll()
-    while due := [one.due for one in await log.held() if one.due and one.key.brand == brand]:
+    for _ in range(200):
+        due = [one.due for one in await log.held() if one.due and one.key.brand == brand]
+        if not due:
+            break
         log.now = min(due)
         await log.poll()
     return await left_behind(log, brand, contents)
