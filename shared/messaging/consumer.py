@@ -117,6 +117,11 @@ class Consumer:
         return self._subscription.is_running
 
     @property
+    def is_leaving(self) -> bool:
+        """Whether it reads nothing more, and at most finishes what is in hand."""
+        return self._subscription.is_leaving
+
+    @property
     def is_assigned(self) -> bool:
         return self._assignment.is_complete
 

@@ -111,6 +111,11 @@ class Subscription:
         tasks = self._subscriber.tasks
         return bool(tasks) and not any(task.done() for task in tasks)
 
+    @property
+    def is_leaving(self) -> bool:
+        """Whether it has been told to stop."""
+        return not self._subscriber.running
+
 
 async def _as_message(polled: tuple[Polled]) -> StreamMessage[tuple[Polled]]:
     return StreamMessage(raw_message=polled, body=b"")

@@ -1,0 +1,1 @@
+"""What the client libraries do by default, each with its outcome inverted."""
