@@ -14,6 +14,12 @@ UNKNOWN = "unknown"
 """The state of an account whose news has not come: a row to lock, and nothing else."""
 
 
+IS_OPEN = text("rollout.state IN ('open', 'overdue')")
+HAS_NO_ROLLOUT = text("account.version > account.opened_version AND account.version > 1")
+"""Conditions of partial indexes, and of the queries that use them: in the same words, because
+PostgreSQL proves nothing about a value that is a parameter."""
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING_CONVENTION)
     type_annotation_map = TYPES
@@ -64,7 +70,7 @@ class AccountRow(Base):
             "account_to_open_idx",
             "brand_id",
             "id",
-            postgresql_where=text("version > opened_version AND version > 1"),
+            postgresql_where=HAS_NO_ROLLOUT,
         ),
         Index("account_to_judge_idx", "brand_id", "id", postgresql_where=text("is_to_judge")),
         {"postgresql_with": {"fillfactor": 70}},
@@ -207,13 +213,13 @@ class RolloutRow(Base):
         Index(
             "rollout_look_at_idx",
             "look_at",
-            postgresql_where=text("state IN ('open', 'overdue')"),
+            postgresql_where=IS_OPEN,
         ),
         Index(
             "rollout_open_idx",
             "brand_id",
             "account_id",
-            postgresql_where=text("state IN ('open', 'overdue')"),
+            postgresql_where=IS_OPEN,
         ),
         Index("rollout_opened_at_idx", "brand_id", "opened_at"),
         {"postgresql_with": {"fillfactor": 70}},

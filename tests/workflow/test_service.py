@@ -13,11 +13,11 @@ from keyturn_contracts.workflow import (
     ListPart,
     OutOfPlace,
 )
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from services.workflow.handlers import handlers
 from services.workflow.store.engine import load_engine_keys
-from services.workflow.tables import ReceiptRow
+from services.workflow.tables import ConfirmationRow, ReceiptRow
 from shared.decisions import NotYetKnown
 from shared.messaging.batch import Batch, Message, Turn, apply_batch, apply_commands
 from tests.workflow.given import GivenEngine, by_person, fetched, utc_now, workflow
@@ -339,3 +339,34 @@ async def test_a_verdict_names_no_more_than_a_hundred(world: World) -> None:
     assert isinstance(outcome, CommandApplied)
     assert (len(outcome.verdicts), outcome.not_applied) == (100, 130)
     assert isinstance(outcome.verdicts[0], Verdict)
+
+
+async def test_an_account_that_cannot_be_closed_holds_up_no_other(world: World) -> None:
+    engine = await world.engine()
+    for account_id in ("a", "b"):
+        await world.account(account_id)
+        await world.tell(engine.save(workflow(account_id, "t", account_id=account_id)))
+        await world.account(account_id, 2, "e1")
+        confirm = engine.confirm(2, {account_id: ("t",)}, account_id=account_id, holds=False)
+        await world.tell(confirm)
+    spoil = update(ConfirmationRow).where(
+        ConfirmationRow.brand_id == "acme", ConfirmationRow.account_id == "a"
+    )
+    async with world.database.writer.begin() as connection:
+        kept = await connection.scalar(
+            select(ConfirmationRow.confirmation).where(
+                ConfirmationRow.brand_id == "acme", ConfirmationRow.account_id == "a"
+            )
+        )
+        await connection.execute(spoil.values(confirmation="{}"))
+
+    await world.close()
+
+    assert [type(one).__name__ for one in await world.rollout_events()] == [
+        "RolloutStarted",
+        "RolloutCompleted",
+    ]
+    async with world.database.writer.begin() as connection:
+        await connection.execute(spoil.values(confirmation=kept))
+    await world.close()
+    assert "RolloutCompleted" in [type(one).__name__ for one in await world.rollout_events()]

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 
+import structlog
 from keyturn_contracts.keys import SigningKey
 from keyturn_contracts.message import Key
 from keyturn_contracts.workflow import RolloutChanged
@@ -31,12 +33,16 @@ from services.workflow.store.rollout import (
     RolloutKey,
     load_due,
     lock_due,
+    postpone,
     save_opened,
     save_proofs,
     save_rollouts,
 )
 from shared.messaging.crash import crash_point
+from shared.messaging.failures import do_all_or_each
 from shared.messaging.outbox import Announcement, announce
+
+_log = structlog.stdlib.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +122,24 @@ async def close_rollouts(engine: AsyncEngine, key: SigningKey, rhythm: Rhythm, m
 
 
 async def close(connection: AsyncConnection, key: SigningKey, rhythm: Rhythm, most: int) -> int:
-    """Do so in the caller's transaction: under the accounts' locks no leg changes meanwhile."""
-    wanted = await load_due(connection, most)
+    """Do so in the caller's transaction: under the accounts' locks no leg changes meanwhile.
+
+    An account that fails is left for later, and no other one's rollouts wait for it.
+    """
+    wanted = sorted(await load_due(connection, most))
     if not wanted:
         return 0
+    parted = await do_all_or_each(connection, wanted, partial(_close, connection, key, rhythm))
+    for account, cause in parted.failed:
+        _log.error("a rollout could not be looked at", account=str(account), exc_info=cause)
+    if parted.failed:
+        await postpone(connection, [one for one, _ in parted.failed], rhythm.look_again)
+    return sum(looked_at for _, looked_at in parted.done)
+
+
+async def _close(
+    connection: AsyncConnection, key: SigningKey, rhythm: Rhythm, wanted: Sequence[Key]
+) -> int:
     due = await lock_due(connection, wanted)
     legs = await load_legs(connection, {one: found.account for one, found in due.items()})
     closing = _Closing(await _now(connection), rhythm)

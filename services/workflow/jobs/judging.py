@@ -1,8 +1,14 @@
 """Judges again who may use an account whose news may have changed it: suspends and resumes."""
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+import structlog
+from keyturn_contracts.message import Key
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.workflow.rules.access import count_allowed
+from services.workflow.rules.account import Account
 from services.workflow.rules.holding import Holding, judge_again
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import wake_rollouts
@@ -13,7 +19,10 @@ from services.workflow.store.judging import (
     lock_to_judge,
     save_judged,
 )
+from shared.messaging.failures import do_all_or_each
 from shared.messaging.outbox import Announcement, announce
+
+_log = structlog.stdlib.get_logger()
 
 
 async def judge_accounts(engine: AsyncEngine, most: int) -> int:
@@ -26,10 +35,22 @@ async def judge_accounts(engine: AsyncEngine, most: int) -> int:
 
 
 async def judge(connection: AsyncConnection, most: int) -> int:
-    """Do so in the caller's transaction."""
+    """Do so in the caller's transaction. An account that fails is tried again next time."""
     accounts = await lock_to_judge(connection, most)
     if not accounts:
         return 0
+    parted = await do_all_or_each(
+        connection, sorted(accounts), partial(_judge, connection, accounts)
+    )
+    for account, cause in parted.failed:
+        _log.error("an account could not be judged again", account=str(account), exc_info=cause)
+    return sum(judged for _, judged in parted.done)
+
+
+async def _judge(
+    connection: AsyncConnection, locked: Mapping[Key, Account], keys: Sequence[Key]
+) -> int:
+    accounts = {key: locked[key] for key in keys}
     holdings = await load_holdings_to_judge(connection, accounts)
     owners = await count_by_owner(connection, accounts)
     changed: dict[HoldingKey, Holding] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.tables import AccountRow, ProofRow, RolloutRow
+from services.workflow.tables import IS_OPEN, AccountRow, ProofRow, RolloutRow
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -69,7 +69,7 @@ async def load_open(
         .join(AccountRow, _WITH_ACCOUNT)
         .where(
             RolloutRow.brand_id == brand,
-            RolloutRow.state.in_(("open", "overdue")),
+            IS_OPEN,
             RolloutRow.account_id >= from_account,
         )
         .order_by(RolloutRow.account_id, RolloutRow.version)

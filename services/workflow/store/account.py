@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.account import Account
-from services.workflow.tables import UNKNOWN, AccountRow, ReceiptRow, RolloutRow
+from services.workflow.tables import IS_OPEN, UNKNOWN, AccountRow, ReceiptRow, RolloutRow
 from shared.database.rows import Rows
 from shared.messaging.envelope import News, newest_of_each_key
 
@@ -73,7 +73,7 @@ _TO_WAKE = (
     .where(
         RolloutRow.brand_id == _KEYS.c.brand_id,
         RolloutRow.account_id == _KEYS.c.id,
-        RolloutRow.state.in_(("open", "overdue")),
+        IS_OPEN,
         RolloutRow.look_at > func.now(),
     )
     .order_by(RolloutRow.brand_id, RolloutRow.account_id, RolloutRow.version)

@@ -49,7 +49,16 @@ _WORKFLOWS = Rows(
     WorkflowRow.name,
     WorkflowRow.owner,
 )
-_SAVE_WORKFLOWS = _WORKFLOWS.upsert_into(WorkflowRow)
+_INSERT_WORKFLOWS = _WORKFLOWS.insert_into(WorkflowRow)
+_UPDATE_WORKFLOWS = (
+    update(WorkflowRow)
+    .where(
+        WorkflowRow.brand_id == _WORKFLOWS.c.brand_id,
+        WorkflowRow.engine_id == _WORKFLOWS.c.engine_id,
+        WorkflowRow.id == _WORKFLOWS.c.id,
+    )
+    .values(name=_WORKFLOWS.c.name, owner=_WORKFLOWS.c.owner)
+)
 _DELETE_WORKFLOWS = delete(WorkflowRow).where(
     WorkflowRow.brand_id == _IDS.c.brand_id,
     WorkflowRow.engine_id == _IDS.c.engine_id,
@@ -106,7 +115,10 @@ _LEFT_OUT_OF_ONE = _LEFT_OUT.where(BindingRow.account_id == bindparam("of_accoun
 class Changes:
     """What is to be written of workflows and bindings."""
 
-    workflows: list[tuple[Key, str, Workflow]] = field(
+    new_workflows: list[tuple[Key, str, Workflow]] = field(
+        default_factory=list[tuple[Key, str, Workflow]]
+    )
+    changed_workflows: list[tuple[Key, str, Workflow]] = field(
         default_factory=list[tuple[Key, str, Workflow]]
     )
     gone_workflows: list[tuple[Key, str]] = field(default_factory=list[tuple[Key, str]])
@@ -137,18 +149,23 @@ async def load_workflows(
 
 
 async def save(connection: AsyncConnection, changes: Changes) -> None:
+    """Write them. What is new is inserted and not upserted: that is known, and a third cheaper."""
     if changes.gone:
         gone = _KEYS.of((key.brand, key.id, *task) for key, task in changes.gone)
         await connection.execute(_DELETE, gone)
     if changes.gone_workflows:
         gone = _IDS.of((key.brand, key.id, one) for key, one in changes.gone_workflows)
         await connection.execute(_DELETE_WORKFLOWS, gone)
-    if changes.workflows:
-        saved = _WORKFLOWS.of(
-            (key.brand, key.id, workflow_id, one.name, one.owner)
-            for key, workflow_id, one in changes.workflows
-        )
-        await connection.execute(_SAVE_WORKFLOWS, saved)
+    for statement, workflows in (
+        (_UPDATE_WORKFLOWS, changes.changed_workflows),
+        (_INSERT_WORKFLOWS, changes.new_workflows),
+    ):
+        if workflows:
+            rows = _WORKFLOWS.of(
+                (key.brand, key.id, workflow_id, one.name, one.owner)
+                for key, workflow_id, one in workflows
+            )
+            await connection.execute(statement, rows)
     for statement, bindings in ((_UPDATE, changes.changed), (_INSERT, changes.new)):
         if bindings:
             rows = _BINDINGS.of(

@@ -222,9 +222,11 @@ async def _save_record(connection: AsyncConnection, loaded: _Loaded) -> None:
     for key, record in sorted(loaded.records.items()):
         for workflow_id in sorted(record.touched_workflows):
             workflow = record.workflows.get(workflow_id)
+            was_there = workflow_id in loaded.workflows[key]
             if workflow is not None:
-                changes.workflows.append((key, workflow_id, workflow))
-            elif workflow_id in loaded.workflows[key]:
+                saved = changes.changed_workflows if was_there else changes.new_workflows
+                saved.append((key, workflow_id, workflow))
+            elif was_there:
                 changes.gone_workflows.append((key, workflow_id))
         for task in sorted(record.touched_bindings):
             workflow = record.workflows.get(task.workflow_id)

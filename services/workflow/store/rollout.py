@@ -3,13 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from keyturn_contracts.message import Key
 from keyturn_contracts.workflow import OverrideRollout
 from pydantic import TypeAdapter
-from sqlalchemy import Integer, bindparam, func, select, union, update
+from sqlalchemy import Integer, Interval, bindparam, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.account import Account
@@ -18,7 +18,7 @@ from services.workflow.store.account import COPIED, lock_accounts, read_account
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.engine import load_engines
-from services.workflow.tables import AccountRow, ProofRow, RolloutRow
+from services.workflow.tables import HAS_NO_ROLLOUT, IS_OPEN, AccountRow, ProofRow, RolloutRow
 from shared.database.rows import Rows
 from shared.messaging.envelope import AskedByKey
 
@@ -37,13 +37,11 @@ _LEASES = TypeAdapter(dict[str, datetime])
 _EXCUSED = TypeAdapter(dict[str, Excuse])
 _VIEW = TypeAdapter(View)
 
-_IS_OPEN = RolloutRow.state.in_(("open", "overdue"))
 _MOST = bindparam("most", type_=Integer)
 _TO_OPEN = (
     select(AccountRow.brand_id, AccountRow.id)
     .where(
-        AccountRow.version > AccountRow.opened_version,
-        AccountRow.version > 1,
+        HAS_NO_ROLLOUT,
         AccountRow.is_to_judge.is_(False),
     )
     .limit(_MOST)
@@ -55,7 +53,7 @@ _TO_LOOK_AT = (
         (AccountRow.brand_id == RolloutRow.brand_id) & (AccountRow.id == RolloutRow.account_id),
     )
     .where(
-        _IS_OPEN,
+        IS_OPEN,
         RolloutRow.look_at <= func.clock_timestamp(),
         AccountRow.is_to_judge.is_(False),
     )
@@ -103,7 +101,7 @@ STATE = (
 _LOAD_OPEN = select(*STATE).where(
     RolloutRow.brand_id == _ACCOUNTS.c.brand_id,
     RolloutRow.account_id == _ACCOUNTS.c.id,
-    _IS_OPEN,
+    IS_OPEN,
 )
 _KEYS = Rows(RolloutRow.brand_id, RolloutRow.account_id, RolloutRow.version)
 _LOAD = select(*STATE).where(
@@ -128,6 +126,15 @@ _SAVE_OVERRIDDEN = (
         RolloutRow.version == _OVERRIDDEN.c.version,
     )
     .values(excused=_OVERRIDDEN.c.excused, view=_OVERRIDDEN.c.view, look_at=func.now())
+)
+_POSTPONE = (
+    update(RolloutRow)
+    .where(
+        RolloutRow.brand_id == _ACCOUNTS.c.brand_id,
+        RolloutRow.account_id == _ACCOUNTS.c.id,
+        IS_OPEN,
+    )
+    .values(look_at=func.now() + bindparam("pause", type_=Interval()))
 )
 _PROOFS = Rows(ProofRow.brand_id, ProofRow.account_id, ProofRow.version, ProofRow.bundle)
 _SAVE_PROOFS = _PROOFS.insert_into(ProofRow)
@@ -181,6 +188,12 @@ async def save_rollouts(
 async def save_opened(connection: AsyncConnection, versions: Mapping[Key, int]) -> None:
     rows = ((key.brand, key.id, version) for key, version in sorted(versions.items()))
     await connection.execute(_SAVE_OPENED, _OPENED.of(rows))
+
+
+async def postpone(connection: AsyncConnection, accounts: Iterable[Key], pause: timedelta) -> None:
+    """Look at the open rollouts of these accounts not before a pause is over."""
+    given = _ACCOUNTS.of((key.brand, key.id) for key in sorted(accounts))
+    await connection.execute(_POSTPONE, {**given, "pause": pause})
 
 
 async def save_proofs(connection: AsyncConnection, proofs: Mapping[RolloutKey, bytes]) -> None:
