@@ -23,6 +23,7 @@ PORT = 5432
 
 _NOBODY = 65534
 _PROBE_SECONDS = 5.0
+_IDENTITY_SECONDS = 60.0
 _SETTINGS = """\
 listen_addresses = ''
 port = {port}
@@ -85,7 +86,10 @@ class Postgres:
 
     def is_ready(self) -> bool:
         words = (str(binary("pg_isready")), "-q", "-h", str(self.socket_folder), "-p", str(PORT))
-        return subprocess.run(words, check=False, timeout=_PROBE_SECONDS).returncode == 0
+        try:
+            return subprocess.run(words, check=False, timeout=_PROBE_SECONDS).returncode == 0
+        except subprocess.TimeoutExpired:
+            return False
 
     def _initialise(self) -> None:
         """Make the cluster beside its place and put it there whole: half a one never starts."""
@@ -151,7 +155,7 @@ def find_identity() -> Identity:
             check=False,
             capture_output=True,
             text=True,
-            timeout=_PROBE_SECONDS,
+            timeout=_IDENTITY_SECONDS,
         )
         if run.returncode == 0:
             return identity

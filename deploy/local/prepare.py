@@ -22,7 +22,7 @@ from shared.messaging.administration import KafkaRefused
 from shared.messaging.topics import TopicChanges, apply_topics
 from shared.messaging.users import apply_users
 
-_PATIENCE_SECONDS = 60.0
+_PATIENCE_SECONDS = 120.0
 _PAUSE = 0.03
 
 

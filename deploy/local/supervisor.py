@@ -106,9 +106,14 @@ class Supervisor:
 
     def _write(self) -> None:
         text = self._status.model_dump_json()
-        if text != self._written:
+        if text == self._written:
+            return
+        try:
             self._status.write(self._data)
             self._written = text
+        except OSError as error:
+            # A full disk: the parts are better served by us than by a status.
+            sys.stderr.write(f"The status cannot be written: {error}\n")
 
     def _start_all(self, plan: Plan) -> None:
         # The imports take as long as Kafka's start: both at once, and the files meanwhile.
@@ -244,16 +249,22 @@ class Supervisor:
             if self._is_ready(name):
                 self._is_in(name, "ready", pid=status.pid)
             elif name in self._parts and time.time() - status.since > _READY_SECONDS:
-                raise TimedOut(
-                    f"{name} was not ready within {_READY_SECONDS:.0f} s: see "
-                    f"{self._data.log_of(name)}."
-                )
+                self._is_too_slow(name)
         everything = all(status.state == "ready" for status in self._status.parts.values())
         is_ready = everything and self._is_prepared
         self._status.state = "ready" if is_ready else "starting"
         if is_ready and not self._was_ready:
             self._was_ready = True
             self._train()
+
+    def _is_too_slow(self, name: str) -> None:
+        if not self._was_ready:
+            raise TimedOut(
+                f"{name} was not ready within {_READY_SECONDS:.0f} s: see "
+                f"{self._data.log_of(name)}."
+            )
+        # Its end is seen in the next step, and it is started again.
+        self._children[name].kill()
 
     def _is_ready(self, name: str) -> bool:
         if name in self._parts:

@@ -65,7 +65,7 @@ class Zygote:
         return self._fork(service, settings=Path(order["settings"]), log=Path(order["log"]))
 
     def _fork(self, service: str, *, settings: Path, log: Path) -> Job | None:
-        refuse_threads()
+        refuse_what_a_fork_would_copy()
         parent = os.getpid()
         pid = os.fork()
         if pid:
@@ -96,8 +96,25 @@ class Zygote:
         sys.exit()
 
 
-def refuse_threads() -> None:
-    """Fail rather than fork a copy of a lock that another thread holds."""
+def refuse_what_a_fork_would_copy() -> None:
+    """Fail rather than fork a lock that another thread holds, or a connection or loop of ours."""
+    _refuse_threads()
+    _refuse_connections()
+
+
+def _refuse_connections() -> None:
+    opened = Path("/proc/self/fd")
+    if not opened.exists():
+        return
+    for descriptor in opened.iterdir():
+        # The folder's own is gone by now.
+        with contextlib.suppress(FileNotFoundError):
+            what = str(descriptor.readlink())
+            if what.startswith(("socket:", "anon_inode:")):
+                raise RuntimeError(f"Importing a service opened a connection or a loop ({what}).")
+
+
+def _refuse_threads() -> None:
     tasks = Path("/proc/self/task")
     count = len(list(tasks.iterdir())) if tasks.exists() else threading.active_count()
     if count > 1:

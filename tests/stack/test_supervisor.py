@@ -1,5 +1,6 @@
 """`keyturn up`: what dies is started again, what was killed leaves nothing, secrets stay inside."""
 
+import json
 import os
 import signal
 from collections.abc import Generator
@@ -70,6 +71,24 @@ def test_status_tells_a_program_every_address_and_no_password(up: Supervised) ->
     for file in map(Path, files):
         assert file.stat().st_mode & 0o777 == 0o600
         assert file.read_text() not in str(addresses)
+
+
+def test_topics_are_declared_and_applying_them_again_changes_nothing(up: Supervised) -> None:
+    up.until_ready()
+    for words in (["--dry-run"], []):
+        run = up.keyturn("topics", "apply", "-o", "json", *words)
+        assert run.returncode == 0, run.stderr
+        nothing = {"created": [], "configured": [], "granted": 0, "withdrawn": 0}
+        assert json.loads(run.stdout) == nothing
+
+
+def test_logs_are_shown_by_part(up: Supervised) -> None:
+    up.until_ready()
+    assert "catalog serves" in up.keyturn("logs", "catalog").stdout
+    assert "workflow: workflow serves" in up.keyturn("logs", "-n", "9").stdout
+    run = up.keyturn("logs", "mail")
+    assert run.returncode == 3
+    assert "there are catalog, credential-vault, kafka" in run.stderr
 
 
 def test_no_password_is_in_an_argument_an_environment_or_a_log(up: Supervised) -> None:

@@ -91,14 +91,25 @@ def test_what_was_forked_ends_with_the_process_that_forked_it(
         assert psutil.wait_procs([fork], timeout=20)[1] == []
 
 
-def test_nothing_is_forked_when_an_import_has_started_a_thread(
-    tmp_path: Path, settings: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("careless", "complaint"),
+    [
+        (
+            "from threading import *; Thread(target=Event().wait, daemon=True).start()",
+            "started threads",
+        ),
+        ("import socket; opened = socket.socket()", "opened a connection or a loop"),
+        ("import asyncio; loop = asyncio.new_event_loop()", "opened a connection or a loop"),
+    ],
+)
+def test_nothing_is_forked_when_an_import_has_left_what_a_fork_would_copy(
+    tmp_path: Path,
+    settings: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    careless: str,
+    complaint: str,
 ) -> None:
-    threaded = (
-        "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n"
-        + SMALL_SERVICE
-    )
-    with zygote(tmp_path, monkeypatch, catalog=threaded) as forks:
+    with zygote(tmp_path, monkeypatch, catalog=f"{careless}\n{SMALL_SERVICE}") as forks:
         forks.start("catalog", settings=settings, log=tmp_path / "catalog.log")
         assert until(lambda: forks.exit_code) == 1
-        assert "started threads" in (tmp_path / "zygote.log").read_text()
+        assert complaint in (tmp_path / "zygote.log").read_text()
