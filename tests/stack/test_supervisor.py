@@ -78,7 +78,7 @@ def test_topics_are_declared_and_applying_them_again_changes_nothing(up: Supervi
     for words in (["--dry-run"], []):
         run = up.keyturn("topics", "apply", "-o", "json", *words)
         assert run.returncode == 0, run.stderr
-        nothing = {"created": [], "configured": [], "granted": 0, "withdrawn": 0}
+        nothing: dict[str, Any] = {"created": [], "configured": [], "granted": 0, "withdrawn": 0}
         assert json.loads(run.stdout) == nothing
 
 
