@@ -219,7 +219,7 @@ def test_a_list_of_one_account_says_nothing_of_others() -> None:
     assert books.holding("chat").vanished_count == 0
 
 
-def test_a_task_out_of_a_lists_scope_is_refused_and_breaks_the_list_off() -> None:
+def test_a_task_out_of_a_lists_scope_is_refused_and_the_next_part_breaks_the_list_off() -> None:
     engine, books = given_books(MAIL, CHAT)
     books.save(engine.save(workflow("w1", "a")))
     books.save(engine.save(part=part(1, scope="mail")))
@@ -279,15 +279,32 @@ def test_a_list_whose_part_is_missing_or_of_another_scope_is_broken_off() -> Non
     assert books.holding().count == 1
 
 
-def test_a_dropped_part_takes_its_number_and_breaks_its_list_off() -> None:
+def test_a_dropped_part_takes_its_number_and_the_next_one_breaks_its_list_off() -> None:
     engine, books = given_books()
     books.save(engine.save(workflow("w1", "a")))
     books.save(engine.save(part=part(1)))
 
     given_up, refused = give_up(books.record.engine, engine.save(part=part(2)))
-
     assert given_up is not None
-    assert (given_up.number, given_up.list, refused.reason) == (engine.number, None, "dropped")
+    books.record.engine = given_up
+    late = books.save(engine.save(part=part(3, last=True)))
+
+    assert (refused.reason, reason(late)) == ("dropped", "list_broken_off")
+    assert books.record.engine.number == engine.number
+    assert books.holding().count == 1
+
+
+def test_a_refused_part_may_be_said_again() -> None:
+    engine, books = given_books(MAIL, CHAT)
+    books.save(engine.save(workflow("w1", "a"), workflow("w2", "a")))
+    books.save(engine.save(workflow("w1", "a"), part=part(1, scope="mail")))
+    out = workflow("w3", "a", account_id="chat")
+    assert reason(books.save(engine.save(out, part=part(2, scope="mail")))) == "out_of_scope"
+
+    again = part(2, last=True, scope="mail")
+    named = compared(books.save(engine.save(workflow("w3", "a"), part=again)))
+
+    assert [one.workflow_id for one in named.vanished] == ["w2"]
 
 
 def test_more_than_a_hundred_that_vanished_are_counted() -> None:

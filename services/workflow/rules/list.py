@@ -39,8 +39,8 @@ def admit_save(
         return engine, admitted
     part = asked.command.list
     if (refused := _refuse_content(asked.command)) is not None:
-        # What it named was not saved: a list of which it was a part can no longer be complete.
-        return (replace(admitted, list=None) if part else admitted), refused
+        # A list of which it is a part waits for this part: the one behind it breaks it off.
+        return admitted, refused
     place = Place(admitted.epoch, admitted.number)
     if part is None:
         return admitted, Admitted(asked.command, place)
@@ -63,12 +63,10 @@ def admit_deletion(
 
 
 def give_up(engine: Engine | None, asked: Asked[C]) -> tuple[Engine | None, Refused[Never, str]]:
-    """Drop a command that was held: its number is taken, and a list of which it was a part ends."""
+    """Drop a command that was held: it has taken its number all the same."""
     admitted = admit(engine, asked)
     if isinstance(admitted, Refused):
         return engine, admitted
-    if isinstance(asked.command, SaveWorkflows) and asked.command.list is not None:
-        admitted = replace(admitted, list=None)
     return admitted, Refused("dropped", DROPPED)
 
 
