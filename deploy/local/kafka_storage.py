@@ -64,7 +64,7 @@ def _format(template: Path, *, jars: tuple[Path, ...], log: Path) -> None:
 
 def _version() -> str:
     """Name the template after the pinned jars: another Kafka formats another way."""
-    import hashlib  # noqa: PLC0415
+    import hashlib  # noqa: PLC0415  only the first start of a machine needs it
 
     return hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
 
