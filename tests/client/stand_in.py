@@ -1,4 +1,4 @@
-"""A vault's address over real HTTP, whose answers a test chooses and can hold back."""
+"""A service's address over real HTTP, whose answers a test chooses and can hold back."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -16,14 +16,16 @@ from keyturn_contracts.sealing import seal_for_engine
 from pydantic import SecretStr
 
 from tests.client.given import BRAND, ENGINE
+from tests.client.judge import Outcome
 
 
 @dataclass
 class StandIn:
-    """Answers each fetch with what is set for its account at that moment."""
+    """Answers each fetch, and each question for an outcome, with what is set at that moment."""
 
     key: SealingKey
     answers: dict[str, CredentialsAnswer] = field(default_factory=dict[str, CredentialsAnswer])
+    outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     asked: list[str] = field(default_factory=list[str])
     let_through: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: an answer is made and held back."""
@@ -52,21 +54,32 @@ class StandIn:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
-                lines = head.decode().lower().split("\r\n")
-                length = next(int(one[15:]) for one in lines if one.startswith("content-length:"))
-                body = FetchCredentials.model_validate_json(await reader.readexactly(length))
-                found = CredentialsFetched(
-                    accounts=tuple(self.answers[one.id] for one in body.accounts)
-                ).to_json()
-                self.asked += [one.id for one in body.accounts]
+                lines = head.decode().split("\r\n")
+                lengths = [one[15:] for one in lines if one.lower().startswith("content-length:")]
+                body = await reader.readexactly(int(lengths[0])) if lengths else b""
+                status, found = self._outcome(lines[0]) if not body else self._fetched(body)
                 await self.let_through.wait()
-                writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+                writer.write(f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\n".encode())
                 writer.write(f"content-length: {len(found)}\r\n\r\n".encode() + found)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
+
+    def _fetched(self, body: bytes) -> tuple[str, bytes]:
+        asked = FetchCredentials.model_validate_json(body)
+        self.asked += [one.id for one in asked.accounts]
+        found = CredentialsFetched(accounts=tuple(self.answers[one.id] for one in asked.accounts))
+        return "200 OK", found.to_json()
+
+    def _outcome(self, request: str) -> tuple[str, bytes]:
+        command_id = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
+        self.asked.append(command_id)
+        found = self.outcomes.get(command_id)
+        if found is None:
+            return "404 Not Found", b'{"error": "not_found", "message": "Not yet."}'
+        return "200 OK", found.to_json()
 
 
 @asynccontextmanager

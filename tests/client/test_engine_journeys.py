@@ -329,6 +329,26 @@ async def test_an_engine_goes_on_after_the_services_were_killed(
     assert kept == ["w1", "w2", "w3"]
 
 
+async def test_an_engine_goes_on_after_the_broker_was_killed(brand: Brand, apply: Applied) -> None:
+    await brand.add_account("mail", "first")
+    settings = await brand.register_engine()
+    world = brand.world
+    async with Engine(settings, apply) as engine:
+        await engine.save(workflows("w1"))
+        await eventually(lambda: apply.versions == [1])
+        world.stack.child("kafka").kill()
+        await engine.save(workflows("w2", "w3"))
+        # Not in another thread: the broker would end with it.
+        world.stack.start_again("kafka")
+        await asyncio.to_thread(world.revive)
+        await engine.settled()
+        await brand.rotate("mail", "second")
+        await brand.completed("mail.2")
+    kept = [one["workflow_id"] async for one in brand.backend.queries.workflows()]
+    assert kept == ["w1", "w2", "w3"]
+    assert apply.versions == [1, 2]
+
+
 async def test_what_apply_raises_ends_the_engine_and_the_body(brand: Brand) -> None:
     async def apply(credential: Fetched, workflows: Workflows) -> None:
         raise RuntimeError(f"no way to switch to {credential.version}")

@@ -103,6 +103,14 @@ class World:
     def has_killed_itself(self, service: str) -> bool:
         return self.processes[service].poll() == -signal.SIGKILL
 
+    def revive(self) -> None:
+        """Start again what has ended, as a supervisor would."""
+        for service, process in list(self.processes.items()):
+            if process.poll() is not None:
+                self.start(service)
+        for service in self.processes:
+            self.wait_ready(service)
+
     def stop(self, service: str, *, kill: bool = False) -> None:
         process = self.processes.pop(service)
         process.kill() if kill else process.terminate()

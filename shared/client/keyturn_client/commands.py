@@ -1,7 +1,7 @@
 """A command as it is sent: made once, signed anew each time it goes out."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from keyturn_contracts.actor import Role, engine_issuer, sign_command, sign_token
@@ -75,7 +75,7 @@ def prepare(command: Command, brand: str, command_id: str | None = None) -> Prep
 class Signer:
     """Who asks. Signs commands and the tokens of requests, each for a few minutes."""
 
-    key: SigningKey
+    key: SigningKey = field(repr=False)
     issuer: str
     subject: str
     brand: str

@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -55,8 +55,8 @@ def read_signing_key(path: Path) -> SigningKey:
 class EngineKeys:
     """An engine's two private keys: one signs what it says, one opens what it fetches."""
 
-    sig: SigningKey
-    enc: SealingKey
+    sig: SigningKey = field(repr=False)
+    enc: SealingKey = field(repr=False)
 
     @classmethod
     def new(cls) -> Self:

@@ -21,6 +21,7 @@ log = logging.getLogger("keyturn_client")
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 2_000_000
 _ASKED_AT_ONCE = 8
+_NONE_YET = 0.05
 
 Took = Callable[[Entry, CommandApplied | CommandRefused], Awaitable[bool]]
 """Takes an outcome; False where the outcomes that follow are of an epoch that was left."""
@@ -90,7 +91,10 @@ class Courier:
                 self._book.written.set()
                 continue
             try:
-                await self._hear_some(entries, took)
+                if not await self._hear_some(entries, took):
+                    # A service waits before it says that there is none; whatever says so at once
+                    # is not asked without end.
+                    await asyncio.sleep(_NONE_YET)
                 pauses.reset()
             except EngineStoppedError:
                 raise
@@ -98,7 +102,8 @@ class Courier:
                 log.warning("%s", error)
                 await asyncio.sleep(pauses.next())
 
-    async def _hear_some(self, entries: list[Entry], took: Took) -> None:
+    async def _hear_some(self, entries: list[Entry], took: Took) -> bool:
+        """Take what has come, up to the first that has not; False where nothing has."""
         seconds = min(LONGEST_WAIT, self._patience)
         asked = [
             asyncio.ensure_future(ask_outcome(self._http, "workflow", entry.command_id, seconds))
@@ -107,8 +112,11 @@ class Courier:
         try:
             for entry, answer in zip(entries, asked, strict=True):
                 outcome = await answer
-                if outcome is None or not await took(entry, outcome):
-                    return
+                if outcome is None:
+                    return entry is not entries[0]
+                if not await took(entry, outcome):
+                    break
+            return True
         finally:
             for one in asked:
                 one.cancel()

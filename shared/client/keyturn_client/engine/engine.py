@@ -173,7 +173,7 @@ class Engine:
         accounts = await self._parts.book.read(lists.accounts_of, workflow_id)
         await self._answered(accounts, wait)
         keeper = self._parts.keeper
-        held = {one: keeper.accounts[one].held for one in accounts}
+        held = {one: keeper.held(one) for one in accounts}
         run = Run(
             workflow_id=workflow_id,
             credentials={one: found for one, found in held.items() if found is not None},

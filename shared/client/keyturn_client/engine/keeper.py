@@ -166,6 +166,10 @@ class Keeper:
         for account_id in run.credentials:
             self._touch(account_id)
 
+    def held(self, account_id: str) -> Fetched | None:
+        """Return what a run that begins now is given."""
+        return self._account(account_id).held
+
     def why_not(self, account_id: str) -> WhyNoCredential | None:
         """Return why there is nothing to use of an account, or None where there is."""
         account = self._account(account_id)

@@ -53,11 +53,12 @@ CREATE INDEX unsettled_by_command ON unsettled (epoch, number);
 -- What has no outcome yet, of the current epoch alone.
 CREATE TABLE outbox (
     number     INTEGER PRIMARY KEY,
+    sent       INTEGER NOT NULL DEFAULT 0,
     command_id TEXT NOT NULL,
     type       TEXT NOT NULL,
-    value      BLOB NOT NULL,
-    sent       INTEGER NOT NULL DEFAULT 0
+    value      BLOB NOT NULL  -- last: what stands after it is only found by reading all of it
 ) STRICT;
+CREATE INDEX unsent ON outbox (number) WHERE sent = 0;
 CREATE TABLE accounts (
     account_id TEXT PRIMARY KEY,
     heard      INTEGER NOT NULL,
