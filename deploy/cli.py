@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from deploy.bench.cli import bench
 from deploy.demo.cli import demo
 from deploy.local.problems import StackProblem
 from shared.cli.groups import Groups
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 topics = typer.Typer(no_args_is_help=True, help="Kafka's topics and access lists, as declared.")
 app.add_typer(topics, name="topics")
+app.add_typer(bench, name="bench")
 app.command()(demo)
 
 DataDir = Annotated[

@@ -1,0 +1,45 @@
+"""`keyturn bench`: figures of this machine, as ratios within one run."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+_FOLDER = Path(__file__).parents[2] / ".keyturn" / "bench"
+
+bench = typer.Typer(no_args_is_help=True, help="Measure this machine, as ratios within one run.")
+
+
+@bench.callback()
+def _several() -> None:
+    """Measure this machine, as ratios within one run."""
+
+
+@bench.command()
+def rotation(
+    data_dir: Annotated[
+        Path, typer.Option(help="A folder for the measurement alone.", file_okay=False)
+    ] = _FOLDER,
+    *,
+    sizes: Annotated[
+        str, typer.Option(help="How many workflows depend on the account, several by commas.")
+    ] = "1,1000,100000",
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Rotations for each size.")] = 5,
+    output: Annotated[Path | None, typer.Option(help="Where the figures go, as JSON.")] = None,
+) -> None:
+    """Measure a rotation from its command to `RolloutCompleted`, and from a command to its event.
+
+    The engine is a confirming one that has nothing to do when it applies a version.
+    """
+    # Only here: the rest of the command line starts without it.
+    from deploy.bench.rotation import measure  # noqa: PLC0415
+
+    numbers = [int(one) for one in sizes.split(",")]
+    report = measure(
+        data_dir,
+        sizes=numbers,
+        repeats=repeats,
+        output=output or data_dir / "figures" / "rotation.json",
+    )
+    typer.echo(json.dumps(report, indent=2))
