@@ -20,6 +20,7 @@ from services.workflow.rules.engine import EngineLog, Place, decide_epoch, decid
 from services.workflow.rules.holding import NOTHING, Holding
 from services.workflow.rules.list import Admitted, admit_deletion, admit_save
 from services.workflow.rules.record import (
+    LeftOut,
     Record,
     Task,
     apply_deletion,
@@ -86,7 +87,10 @@ class Books:
             return admitted
         outcome = apply_save(self.record, admitted)
         if asked.command.list is not None and asked.command.list.last:
-            outcome = finish_list(self.record, outcome, self._vanish(admitted))
+            vanished = self._vanish(admitted)
+            outcome = finish_list(
+                self.record, outcome, vanished, self._left_out(asked.command.list.scope)
+            )
         self.events += outcome.events
         return outcome
 
@@ -113,6 +117,15 @@ class Books:
                     binding.is_vanished = True
                     found.append((task, workflow.owner))
         return found
+
+    def _left_out(self, scope: str) -> LeftOut:
+        found = sorted(
+            task
+            for workflow in self.record.workflows.values()
+            for task, binding in workflow.bindings.items()
+            if binding.is_vanished and scope in {EVERYTHING, task.account_id}
+        )
+        return LeftOut(tuple(found[:100]), len(found))
 
     def holding(self, account_id: str = "mail") -> Holding:
         return self.record.holdings.get(account_id, NOTHING)

@@ -59,8 +59,15 @@ class Told:
             if state == "on record" and account_id in {None, one[0]}
         }
 
+    def gone(self, account_id: str | None = None) -> set[Task]:
+        return {
+            one
+            for one, state in self.tasks.items()
+            if state == "vanished" and account_id in {None, one[0]}
+        }
+
     def vanished(self, account_id: str) -> int:
-        return sum(one[0] == account_id and it == "vanished" for one, it in self.tasks.items())
+        return len(self.gone(account_id))
 
     def _drop(self, task: Task) -> None:
         if self.tasks.pop(task) == "vanished":

@@ -307,6 +307,24 @@ def test_a_refused_part_may_be_said_again() -> None:
     assert [one.workflow_id for one in named.vanished] == ["w2"]
 
 
+def test_what_an_earlier_list_left_out_is_named_until_it_is_saved_or_deleted() -> None:
+    engine, books = given_books()
+    books.save(engine.save(workflow("w1", "a"), workflow("w2", "a"), workflow("w3", "a")))
+    books.save(engine.save(workflow("w1", "a"), part=part(1, last=True)))
+
+    books.begin()
+    asked_again = part(1, last=True, id_="l2", scope="mail")
+    named = compared(books.save(engine.save(workflow("w1", "a"), part=asked_again)))
+    books.delete(engine.delete("w2"))
+    books.save(engine.save(workflow("w3", "a")))
+    nothing = compared(
+        books.save(engine.save(workflow("w1", "a"), workflow("w3", "a"), part=part(1, last=True)))
+    )
+
+    assert [one.workflow_id for one in named.vanished] == ["w2", "w3"]
+    assert (named.vanished_count, nothing.vanished_count) == (2, 0)
+
+
 def test_more_than_a_hundred_that_vanished_are_counted() -> None:
     engine, books = given_books()
     books.save(engine.save(*(workflow(f"w{one}", "a") for one in range(120))))

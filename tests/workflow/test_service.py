@@ -111,6 +111,33 @@ async def test_several_whole_lists_in_one_batch_end_one_after_the_other(world: W
     assert (holding.count, holding.vanished_count, holding.is_named_since) == (1, 2, True)
 
 
+async def test_what_a_list_left_out_is_named_by_the_next_one_too_beyond_the_first_hundred(
+    world: World,
+) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.account("chat")
+    names = [f"w{number:03}" for number in range(120)]
+    await world.tell(engine.save(*(workflow(one, "a") for one in names)))
+    await world.tell(engine.save(workflow("c1", "a", account_id="chat")))
+
+    async def compare(scope: str) -> tuple[list[str], int]:
+        part = ListPart(id=scope, scope=scope, part=1, last=True)
+        outcome = await world.answer(engine.save(part=part))
+        assert isinstance(outcome, CommandApplied)
+        found = ListCompared.model_validate(outcome.details)
+        return [one.workflow_id for one in found.vanished], found.vanished_count
+
+    first = await compare("mail")
+    await world.tell(engine.delete(*names[:100]))
+    second = await compare("mail")
+    everything = await compare("everything")
+
+    assert first == (names[:100], 120)
+    assert second == (names[100:], 20)
+    assert everything == (["c1", *names[100:]], 21)
+
+
 async def test_a_restart_with_an_unchanged_list_asks_for_nothing(world: World) -> None:
     engine = await world.engine()
     await world.account()

@@ -97,31 +97,44 @@ def apply_deletion(record: Record, admitted: Admitted[DeleteWorkflows]) -> Appli
     return work.outcome(())
 
 
-def finish_list(
-    record: Record, outcome: AppliedToMany, vanished: Iterable[tuple[Task, str]]
-) -> AppliedToMany:
-    """End a whole list: what it left out, with the owners of the workflows, is vanished.
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What is on record and not in a whole list, in its scope: an earlier list's vanished too.
 
-    `vanished` is flagged on record already; here it leaves counts and digests.
+    An engine that has forgotten them since hears of them here and nowhere else.
+    """
+
+    first: tuple[Task, ...]
+    """The first 100."""
+    count: int
+
+
+def finish_list(
+    record: Record,
+    outcome: AppliedToMany,
+    vanished: Iterable[tuple[Task, str]],
+    left_out: LeftOut,
+) -> AppliedToMany:
+    """End a whole list: what it left out for the first time is vanished from here on.
+
+    `vanished` is that, with the owners of the workflows; it is flagged on record already, and here
+    it leaves counts and digests.
     """
     progress = record.engine.list
     changes: dict[str, Change] = {}
-    names: list[BindingName] = []
     count = 0
     for task, owner in vanished:
         change = changes.setdefault(task.account_id, Change())
         _take_out(change, task, is_allowed=_is_allowed(record, task.account_id, owner))
         change.vanished += 1
         count += 1
-        if len(names) < NAMED:
-            names.append(_name(task))
     events = _settle(record, changes)
     record.engine = replace(record.engine, list=None)
     details = ListCompared(
         missing=progress.missing if progress else (),
         missing_count=progress.missing_count if progress else 0,
-        vanished=tuple(names),
-        vanished_count=count,
+        vanished=tuple(map(_name, left_out.first)),
+        vanished_count=left_out.count,
     )
     return replace(
         outcome,

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from keyturn_contracts.message import Key
-from keyturn_contracts.workflow import AboutEngine
-from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, select, tuple_, update
+from keyturn_contracts.workflow import NAMED, AboutEngine
+from sqlalchemy import BigInteger, Integer, Text, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.engine import Place
-from services.workflow.rules.record import Binding, Task, Workflow
+from services.workflow.rules.record import Binding, LeftOut, Task, Workflow
 from services.workflow.tables import BindingRow, WorkflowRow
 from shared.database.rows import Rows
 
@@ -108,7 +108,19 @@ _LEFT_OUT = (
     .order_by(*_TASK)
     .limit(bindparam("page", type_=Integer))
 )
-_LEFT_OUT_OF_ONE = _LEFT_OUT.where(BindingRow.account_id == bindparam("of_account"))
+_OF_ONE = BindingRow.account_id == bindparam("of_account")
+_LEFT_OUT_OF_ONE = _LEFT_OUT.where(_OF_ONE)
+_VANISHED = (
+    select(*_TASK, func.count().over())
+    .where(
+        BindingRow.brand_id == bindparam("of_brand"),
+        BindingRow.engine_id == bindparam("of_engine"),
+        BindingRow.is_vanished,
+    )
+    .order_by(*_TASK)
+    .limit(NAMED)
+)
+_VANISHED_OF_ONE = _VANISHED.where(_OF_ONE)
 
 
 @dataclass(slots=True)
@@ -204,6 +216,20 @@ async def flag_vanished(
             after = found[-1][0]
         if len(found) < _PAGE:
             return vanished
+
+
+async def load_left_out(
+    connection: AsyncConnection, engine: Key, account_id: str | None
+) -> LeftOut:
+    """Return what has vanished of one account or all, whichever list left it out."""
+    given = {"of_brand": engine.brand, "of_engine": engine.id}
+    if account_id is None:
+        rows = (await connection.execute(_VANISHED, given)).all()
+    else:
+        given["of_account"] = account_id
+        rows = (await connection.execute(_VANISHED_OF_ONE, given)).all()
+    first = tuple(Task(*task) for *task, _ in rows)
+    return LeftOut(first, rows[0][-1] if rows else 0)
 
 
 def _before(engine: Key, place: Place) -> dict[str, object]:

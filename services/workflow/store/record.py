@@ -205,7 +205,10 @@ async def _end_list(
     """Flag what a whole list has left out, and say how the list compares."""
     scope, began = _span_of(last)
     vanished = await binding.flag_vanished(connection, key, began, scope)
-    return outcome if isinstance(outcome, Refused) else finish_list(record, outcome, vanished)
+    left_out = await binding.load_left_out(connection, key, scope)
+    if isinstance(outcome, Refused):
+        return outcome
+    return finish_list(record, outcome, vanished, left_out)
 
 
 def _span_of(last: Admitted[C]) -> tuple[str | None, Place]:
