@@ -129,6 +129,16 @@ def test_what_is_no_proof_is_told_so(bundle: bytes) -> None:
     assert (len(verdict.problems), verdict.proof) == (1, None)
 
 
+@pytest.mark.parametrize("name", ["opened_at", "completed_at"])
+def test_a_time_that_is_none_everywhere_is_told_so(name: str) -> None:
+    content = json.loads(given_case().prove())
+    content[name] = "2026-01-01T00:00:00"
+
+    verdict = check(json.dumps(content).encode(), None)
+
+    assert (len(verdict.problems), verdict.proof) == (1, None)
+
+
 @pytest.mark.parametrize("name", sorted(Proof.model_fields))
 def test_every_part_of_a_bundle_is_covered_by_its_signature(name: str) -> None:
     content = json.loads(given_case().prove())
@@ -165,6 +175,7 @@ def lies() -> dict[str, tuple[Callable[[dict[str, Any]], None], str]]:
     def value(command: Command) -> str:
         return base64.b64encode(command.to_json()).decode()
 
+    foreign = verbatim(by_person(OVERRIDE.command, brand="rival"))
     later = (DONE + timedelta(seconds=1)).isoformat()
     failed = [{"workflow_id": "w1", "reason": "No."}]
     forged = e1.model_copy(update={"value": value(E1.confirmation(2, {}))})
@@ -210,6 +221,12 @@ def lies() -> dict[str, tuple[Callable[[dict[str, Any]], None], str]]:
             ),
             "excuses engine e4",
         ),
+        "another author": (lambda b: b["excused"][0].update(by="ada"), "excuses engine e4"),
+        "another reason": (lambda b: b["excused"][0].update(reason="x"), "excuses engine e4"),
+        "another brand's excuse": (
+            lambda b: b["excused"][0].update(command=foreign.model_dump(mode="json")),
+            "excuses engine e4",
+        ),
         "another's retirement": (
             lambda b: b["excused"][1].update(engine_id="e9"),
             "excuses engine e9",
@@ -218,9 +235,15 @@ def lies() -> dict[str, tuple[Callable[[dict[str, Any]], None], str]]:
             lambda b: b.update(completed_at=(NOON - timedelta(seconds=1)).isoformat()),
             "before it was opened",
         ),
-        "a later confirmation": (
+        "an earlier end than a lease's": (
             lambda b: b.update(completed_at=NOON.isoformat(), opened_at=NOON.isoformat()),
             "lease of engine e3",
+        ),
+        "a later confirmation": (
+            confirmation(
+                verbatim(E1.at(E1.confirmation(2, TASKS), 1, 5, at=DONE + timedelta(seconds=1)))
+            ),
+            "came after the rollout completed",
         ),
         "another version": (lambda b: b.update(version=3), "is not that of version 3"),
         "a deletion": (lambda b: b.update(is_deletion=True), "still holds credentials"),
@@ -247,9 +270,16 @@ def test_a_failure_that_a_later_confirmation_settled_is_proven_with_both() -> No
 
     case.evidence["e1"] = first
     assert "failed" in check(case.prove(), None).problems[0]
-    too_early = settled.model_copy(update={"appended_at": NOON - timedelta(seconds=1)})
-    case.evidence["e1"] = replace(first, settlement=too_early)
+    earlier = verbatim(E1.at(E1.confirmation(1, TASKS), 1, 4, at=NOON + timedelta(seconds=1)))
+    case.evidence["e1"] = replace(first, settlement=earlier)
     assert "before it" in check(case.prove(), None).problems[0]
+    # The broker's clock may be set back: the engine's own numbers say what came first.
+    clock = verbatim(E1.at(E1.confirmation(1, TASKS), 1, 6, at=NOON - timedelta(seconds=1)))
+    case.evidence["e1"] = replace(first, settlement=clock)
+    assert check(case.prove(), None).is_consistent
+    late = verbatim(E1.at(E1.confirmation(1, TASKS), 1, 6, at=DONE + timedelta(seconds=1)))
+    case.evidence["e1"] = replace(first, settlement=late)
+    assert "after the rollout" in check(case.prove(), None).problems[0]
 
 
 def test_a_rotation_to_nothing_is_proven_by_letting_go() -> None:

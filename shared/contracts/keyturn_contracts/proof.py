@@ -4,13 +4,12 @@ import base64
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal, TypeVar
 
 from joserfc import jws
 from joserfc.errors import JoseError
-from pydantic import ValidationError
+from pydantic import AwareDatetime, ValidationError
 
 from keyturn_contracts.actor import ActorError, engine_issuer, verify_command
 from keyturn_contracts.ids import Hex256, Id, RolloutId
@@ -51,7 +50,7 @@ class SignedCommand(Part):
     """The record's value, in base64."""
     actor: str
     """The compact JWS that stood in `ce_actor`."""
-    appended_at: datetime
+    appended_at: AwareDatetime
 
 
 class Registration(Part):
@@ -86,7 +85,7 @@ class ProvenLeg(Part):
     confirmation: SignedCommand | None = None
     settlement: SignedCommand | None = None
     """A later confirmation of an earlier version: the last word on what failed."""
-    lease_until: datetime | None = None
+    lease_until: AwareDatetime | None = None
     """Of a leasing engine: the end of its last lease on an older version, as the vault says."""
 
 
@@ -101,8 +100,8 @@ class Proof(Part):
     account_epoch: int
     is_deletion: bool
     """The rotation was to nothing: each engine confirms that it holds no credential any more."""
-    opened_at: datetime
-    completed_at: datetime
+    opened_at: AwareDatetime
+    completed_at: AwareDatetime
     holders: tuple[Id, ...]
     """Every engine that fetched a version which is not retired yet, as the vault last said."""
     legs: tuple[ProvenLeg, ...]
@@ -271,10 +270,17 @@ def _problems_of_confirming(proof: Proof, leg: ProvenLeg, sig: PublicJwk) -> Ite
         if isinstance(last_word, str):
             yield f"{name} was settled by one that {last_word}"
             return
-        if leg.settlement.appended_at < leg.confirmation.appended_at:
+        if _place_of(leg.settlement) <= _place_of(leg.confirmation):
             yield f"{name} was settled by one that came before it."
+        if leg.settlement.appended_at > proof.completed_at:
+            yield f"{name} was settled by one that came after the rollout completed."
     if last_word.failed_count:
         yield f"{name} says that {last_word.failed_count} of its workflows failed."
+
+
+def _place_of(command: SignedCommand) -> tuple[int, int]:
+    """Return where it stands in its engine's log, which the engine has signed; its time is not."""
+    return command.epoch or 0, command.number or 0
 
 
 def _problems_of_content(proof: Proof, leg: ProvenLeg, confirmed: ConfirmRotation) -> Iterator[str]:
@@ -333,20 +339,32 @@ def _problem_of_signature(
 
 
 def _is_excused(proof: Proof, excuse: Excuse) -> bool:
-    if not _covers(excuse.command):
+    if not _covers(excuse, proof.brand):
         return False
     override = read_value(excuse.command, OverrideRollout)
     if override is not None:
-        return override.rollout_id == proof.rollout_id and excuse.engine_id in override.engines
+        is_of_it = (override.rollout_id, override.reason) == (proof.rollout_id, excuse.reason)
+        return is_of_it and excuse.engine_id in override.engines
     retirement = read_value(excuse.command, RetireEngine)
-    return retirement is not None and retirement.engine_id == excuse.engine_id
+    return retirement is not None and (
+        (retirement.engine_id, retirement.reason) == (excuse.engine_id, excuse.reason)
+    )
 
 
-def _covers(command: SignedCommand) -> bool:
-    """Tell whether the actor's claims are about this very value, whoever signed them."""
+def _covers(excuse: Excuse, brand: str) -> bool:
+    """Tell whether the claims of whoever signed it are about this very command and author."""
+    command = excuse.command
     try:
         claims = json.loads(jws.extract_compact(command.actor.encode()).payload)
         value = base64.b64decode(command.value, validate=True)
-        return claims["sha256"] == sha256(value).hexdigest() and claims["jti"] == command.id
+        expected = {
+            "brand": brand,
+            "aud": command.topic,
+            "jti": command.id,
+            "type": command.type,
+            "sub": excuse.by,
+            "sha256": sha256(value).hexdigest(),
+        }
+        return all(claims[name] == one for name, one in expected.items())
     except (JoseError, ValueError, KeyError, TypeError, RecursionError):
         return False
