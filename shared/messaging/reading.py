@@ -248,7 +248,7 @@ class Reading:
             if error.problem != "expired":
                 raise
             actor, is_expired = actor_of_expired(one.actor, known), True
-        if len(actor.subject) > _LONGEST_SUBJECT or "\x00" in actor.subject:
+        if len(actor.subject) > _LONGEST_SUBJECT:
             raise ActorError("malformed", "sub")
         self._issuers.check_vouched(actor)
         return actor, is_expired

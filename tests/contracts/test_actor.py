@@ -152,6 +152,8 @@ def test_a_clock_may_be_a_minute_ahead() -> None:
         ({"roles": [["operator"]]}, ("malformed", "roles")),
         ({"sub": ""}, ("malformed", "sub")),
         ({"sub": 7}, ("malformed", "sub")),
+        ({"sub": "a\x00da"}, ("malformed", "sub")),
+        ({"sub": "half of a pair: \ud800"}, ("malformed", "sub")),
     ],
 )
 def test_claims_that_make_no_sense_are_malformed(

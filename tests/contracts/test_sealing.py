@@ -1,5 +1,6 @@
 """Sealed credentials open for whom and for what they were made, and for nothing else."""
 
+import base64
 import json
 import pickle
 from collections.abc import Callable, Mapping
@@ -105,6 +106,19 @@ def test_an_altered_header_does_not_open() -> None:
     swapped = ".".join([theirs.split(".")[0], *rest])
 
     assert problem_of(lambda: open_for_vault(swapped, KEYS, **(IN | {"account_id": "chat"}))) == (
+        "does_not_open",
+        "",
+    )
+
+
+@pytest.mark.parametrize("curve", ["P-256", "P-000", ["X25519"], None])
+def test_a_sender_s_key_on_another_curve_does_not_open(curve: object) -> None:
+    header, *rest = sealed_in().split(".")
+    told = json.loads(base64.urlsafe_b64decode(header + "=="))
+    told["epk"]["crv"] = curve
+    altered = base64.urlsafe_b64encode(json.dumps(told).encode()).decode().rstrip("=")
+
+    assert problem_of(lambda: open_for_vault(".".join([altered, *rest]), KEYS, **IN)) == (
         "does_not_open",
         "",
     )

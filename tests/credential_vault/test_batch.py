@@ -1,5 +1,7 @@
 """Commands and news as they come: in batches, again, and beside another brand's."""
 
+import base64
+import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,6 +102,16 @@ async def test_sealed_credentials_are_worth_nothing_in_any_other_command(vault: 
         forged = asked(command, brand=brand, roles=("administrator",), command_id=id_)
         assert await vault.refused_in_vain(forged) == "sealed_invalid"
     assert await vault.rows("SELECT 1 FROM version WHERE brand_id <> 'twin'") == []
+
+
+@pytest.mark.parametrize("kid", ["a\x00b", "\ud800", "x" * 5000])
+async def test_a_key_s_name_that_no_database_takes_is_refused(vault: Vault, kid: str) -> None:
+    honest = await vault.adding(SECRET, SETTINGS, scheme="signing-secret")
+    header = base64.urlsafe_b64encode(json.dumps({"kid": kid}).encode()).decode().rstrip("=")
+    command = honest.command.model_copy(update={"sealed": f"{header}.a.b.c.d"})
+    forged = asked(command, roles=("administrator",))
+
+    assert await vault.refused_in_vain(forged) == "sealed_invalid"
 
 
 async def test_a_command_that_is_refused_leaves_its_neighbours_alone(vault: Vault) -> None:

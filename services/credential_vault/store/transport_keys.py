@@ -1,6 +1,7 @@
 """Keys that credentials are sealed to on their way in: shared by every process of the vault."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,6 +43,7 @@ _NEWEST = (
     .order_by(TransportKeyRow.published_at.desc(), TransportKeyRow.kid)
     .limit(1)
 )
+_THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 _ROTATING = "credential-vault.transport-keys"
 _MILLISECONDS = 1000
 
@@ -84,9 +86,11 @@ async def unseal(
 
 def _kid(sealed: str) -> str | None:
     try:
-        return key_id_of(sealed)
+        kid = key_id_of(sealed)
     except SealedError:
         return None
+    # Asked of the database for everybody's commands at once: it must not be what no database takes.
+    return kid if _THUMBPRINT.fullmatch(kid) else None
 
 
 def _open(

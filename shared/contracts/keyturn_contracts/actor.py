@@ -242,7 +242,7 @@ def _verified(token: str, keys: Mapping[str, SigningKey], type_: str) -> dict[st
 
 def _actor(claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> Actor:
     for name in ("iss", "sub", "brand"):
-        if not isinstance(claims.get(name), str) or not claims[name]:
+        if not _is_text(claims.get(name)):
             raise ActorError("malformed", name)
     roles = _roles(claims.get("roles"))
     issued, expires = _seconds(claims, "iat"), _seconds(claims, "exp")
@@ -259,6 +259,17 @@ def _actor(claims: Mapping[str, Any], now: datetime, lifetime: timedelta) -> Act
         roles=roles,
         expires_at=datetime.fromtimestamp(expires, UTC),
     )
+
+
+def _is_text(value: object) -> bool:
+    """Tell whether a database takes it: JSON may also say NUL, or half of a surrogate pair."""
+    if not isinstance(value, str) or not value or "\x00" in value:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _roles(value: object) -> frozenset[Role]:
