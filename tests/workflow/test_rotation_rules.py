@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from keyturn_contracts.credential_vault import HolderRef
 from keyturn_contracts.keys import jwks_of
-from keyturn_contracts.message import CommandApplied
+from keyturn_contracts.message import CommandApplied, CommandRefused
 from keyturn_contracts.proof import check
 from keyturn_contracts.workflow import (
     ListCompared,
@@ -397,6 +397,16 @@ async def test_an_override_completes_without_the_engine_and_says_so_in_the_proof
     assert [one.engine_id for one in verdict.proof.excused] == ["e1"]
     assert await world.refusal(by_person(override, at=utc_now())) == "rollout_ended"
     assert engine.id == "e1"
+
+
+async def test_a_version_that_no_database_keeps_names_no_rollout(world: World) -> None:
+    beyond = OverrideRollout(rollout_id=f"mail.{2**63}", engines=("e1",), reason="x")
+    known = OverrideRollout(rollout_id="mail.1", engines=("e1",), reason="x")
+
+    answers = await world.answers(by_person(beyond, at=utc_now()), by_person(known, at=utc_now()))
+
+    reasons = [one.reason for one in answers if isinstance(one, CommandRefused)]
+    assert reasons == ["rollout_unknown", "rollout_unknown"]
 
 
 async def test_retiring_an_engine_excuses_it_everywhere_and_ends_its_commands(

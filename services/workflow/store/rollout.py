@@ -205,7 +205,9 @@ async def lock_overridable(
     connection: AsyncConnection, asked: AskedByKey
 ) -> dict[Key, Overridable]:
     """Return the rollouts that commands name, under their accounts' locks."""
-    wanted = {key: rollout_key(key.brand, key.id) for key in asked}
+    named_by = {key: rollout_key(key.brand, key.id) for key in asked}
+    # A version beyond 64 bits is no account's, and no parameter either.
+    wanted = {key: one for key, one in named_by.items() if one.version < 2**63}
     accounts = await lock_accounts(connection, (one.account for one in wanted.values()))
     rows = (await connection.execute(_LOAD, _KEYS.of(sorted(wanted.values())))).all()
     rollouts = dict(map(read_rollout, rows))
