@@ -7,11 +7,19 @@ from datetime import UTC, datetime
 
 from keyturn_contracts.envelope import Envelope
 from keyturn_contracts.ids import new_id
-from keyturn_contracts.message import AnnouncedEvent, CommandApplied, CommandRefused, Event, Key
+from keyturn_contracts.message import (
+    MAX_MESSAGE_BYTES,
+    AnnouncedEvent,
+    CommandApplied,
+    CommandRefused,
+    Event,
+    Key,
+)
 from keyturn_contracts.topics import events_topic, replies_topic
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.rows import Rows
+from shared.decisions import Unprocessable
 from shared.messaging import latest
 from shared.messaging.envelope import CommandId
 from shared.messaging.latest import Written
@@ -47,6 +55,10 @@ class Reply:
     trace_parent: str | None = None
 
 
+class TooLarge(Unprocessable):
+    """An event that no topic takes: queued, it would hold up everything behind it, for ever."""
+
+
 @dataclass(frozen=True, slots=True)
 class Announced:
     """An event as it was queued: what an outcome says of it, and the outbox's number."""
@@ -72,7 +84,7 @@ async def announce_all(
 ) -> list[Announced]:
     """Announce events and queue replies behind them; say where each event stands.
 
-    Give only replies that are wanted.
+    Give only replies that are wanted. `TooLarge` where an event is beyond what a message may be.
     """
     written: list[Written] = []
     if announcements:
@@ -83,6 +95,8 @@ async def announce_all(
             Written(key, place, _headers_of(one, key, place, now), one.event.to_json())
             for one, key, place in zip(announcements, keys, places, strict=True)
         ]
+        if any(len(one.value) > MAX_MESSAGE_BYTES for one in written):
+            raise TooLarge
         await latest.save(connection, written)
     rows = [
         (events_topic(one.event.service), str(event.key), event.headers, event.value)

@@ -20,6 +20,14 @@ async def given_holder(vault: Vault, engine_id: str, version: int) -> None:
         await record_holders(connection, "acme", [Fetched("mail", engine_id, version, None)])
 
 
+async def given_far_too_many_holders(vault: Vault, account_id: str) -> None:
+    await vault.execute(
+        "INSERT INTO holder (brand_id, account_id, engine_id, version) "
+        "SELECT 'acme', :id, lpad(n::text, 128, 'e'), 2 FROM generate_series(1, 8000) n",
+        id=account_id,
+    )
+
+
 async def last_event(vault: Vault) -> CredentialsRetired:
     return CredentialsRetired.model_validate_json((await vault.events())[-1].value)
 
@@ -216,3 +224,19 @@ async def test_a_table_of_secrets_is_vacuumed_for_a_single_dead_row(vault: Vault
             "autovacuum_vacuum_scale_factor=0",
         }
     assert [name for name, _ in rows] == ["secret", "transport_key"]
+
+
+async def test_an_account_of_which_nothing_can_be_told_any_more_holds_up_no_other(
+    vault: Vault,
+) -> None:
+    for account_id in ("mail", "post"):
+        await vault.given_account(account_id)
+        await vault.given_rotation(account_id, retire="now")
+    await given_far_too_many_holders(vault, "mail")
+
+    await vault.retire()
+
+    rows = await vault.rows(
+        "SELECT account_id, status FROM version WHERE brand_id = 'acme' AND number = 1 ORDER BY 1"
+    )
+    assert rows == [("mail", "previous"), ("post", "retired")]

@@ -4,17 +4,22 @@ import json
 from asyncio import gather
 
 import pytest
+from keyturn_contracts.message import MAX_MESSAGE_BYTES, Event
 from sqlalchemy import select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.messaging.envelope import CommandId
 from shared.messaging.latest import SequenceTaken
-from shared.messaging.outbox import Announcement, announce
+from shared.messaging.outbox import Announcement, TooLarge, announce
 from shared.messaging.tables import EpochRow, LatestRow
 from tests.batches import published
-from tests.messaging.toy import Changed
+from tests.messaging.toy import AboutCounter, Changed
 
 CAUSE = CommandId("acme", "local", "0199c8a1-b400-7000-8000-000000000001")
+
+
+class Described(AboutCounter, Event):
+    text: str
 
 
 def changed(counter_id: str, total: int, brand: str = "acme") -> Announcement:
@@ -113,3 +118,15 @@ async def test_an_aggregate_has_a_brand(engine: AsyncEngine) -> None:
 
     async with engine.connect() as connection:
         assert await connection.scalar(text("SELECT count(*) FROM latest WHERE brand_id = ''")) == 0
+
+
+async def test_what_no_topic_takes_is_not_queued_in_front_of_everything_else(
+    engine: AsyncEngine,
+) -> None:
+    room = MAX_MESSAGE_BYTES - len(Described(counter_id="a", text="").to_json())
+
+    assert await tell(engine, Announcement(Described(counter_id="a", text="x" * room), "acme"))
+    with pytest.raises(TooLarge):
+        await tell(engine, Announcement(Described(counter_id="a", text="x" * (room + 1)), "acme"))
+
+    assert len(await published(engine)) == 1

@@ -1,12 +1,13 @@
 """Retires earlier versions: planned when a rollout is completed, carried out when it is time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import structlog
 from keyturn_contracts.message import Key
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.rules.retirement import (
@@ -18,9 +19,12 @@ from services.credential_vault.store.accounts import all_of
 from services.credential_vault.store.claims import by_account, claim_retirements
 from services.credential_vault.store.copies import lock_completions, mark_planned
 from shared.decisions import Applied
+from shared.messaging.failures import do_all_or_each
 from shared.messaging.handlers import Aggregate
 from shared.messaging.outbox import Announcement, announce
 from shared.messaging.tables import EpochRow
+
+_log = structlog.stdlib.get_logger()
 
 _MOST_AT_ONCE = 200
 _LEASE = timedelta(seconds=60)
@@ -58,16 +62,31 @@ async def retire_due(
         return 0
     due = by_account(places)
     async with engine.begin() as connection:
-        now = datetime.now(UTC)
-        retired: dict[Key, Desk] = {}
-        announcements: list[Announcement] = []
-        for key, desk in (await accounts.lock(connection, all_of(due))).items():
-            claims = dict.fromkeys(due[key], claim)
-            decision = conclude_retirement(desk, Retirement(claims=claims, at=now))
-            if isinstance(decision, Applied):
-                retired[key] = decision.state
-                announcements += [Announcement(event, key.brand) for event in decision.events]
-        await accounts.save(connection, retired)
-        await announce(connection, announcements)
+
+        async def retire(some: Sequence[Key]) -> None:
+            claims = {key: dict.fromkeys(due[key], claim) for key in some}
+            await _retire(connection, accounts, claims)
+
+        parted = await do_all_or_each(connection, sorted(due), retire)
+    for key, error in parted.failed:
+        # Its lease runs out, and it is tried again; all others are retired.
+        _log.error("versions could not be retired", about=str(key), exc_info=error)
     wake()
     return len(places)
+
+
+async def _retire(
+    connection: AsyncConnection,
+    accounts: Aggregate[Desk],
+    claims: Mapping[Key, Mapping[int, str]],
+) -> None:
+    now = datetime.now(UTC)
+    retired: dict[Key, Desk] = {}
+    announcements: list[Announcement] = []
+    for key, desk in (await accounts.lock(connection, all_of(claims))).items():
+        decision = conclude_retirement(desk, Retirement(claims=claims[key], at=now))
+        if isinstance(decision, Applied):
+            retired[key] = decision.state
+            announcements += [Announcement(event, key.brand) for event in decision.events]
+    await accounts.save(connection, retired)
+    await announce(connection, announcements)
