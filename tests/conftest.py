@@ -1,6 +1,7 @@
 """The stack that every test may ask for, started when the first one does."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,11 @@ import pytest
 from deploy.local.external import read_external
 from deploy.local.problems import StackProblem
 from tests.running_stack import RunningStack, running_stack
+
+
+# A shell starts what runs in its background with Ctrl-C ignored, and every process of a test would
+# inherit that: those that are to be interrupted would run on for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
