@@ -10,7 +10,6 @@ from deploy.local.external import read_external
 from deploy.local.problems import StackProblem
 from tests.running_stack import RunningStack, running_stack
 
-
 # A shell starts what runs in its background with Ctrl-C ignored, and every process of a test would
 # inherit that: those that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
