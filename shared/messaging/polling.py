@@ -100,7 +100,8 @@ class Polling:
             if partition.topic == self._gapless and first > owned[partition].next_offset
         }
         is_new = any(self._known_gaps.get(partition) != first for partition, first in gaps.items())
-        self._known_gaps = gaps
+        # Those of other partitions stay known: the next poll may bring some of each, in any order.
+        self._known_gaps |= gaps
         if is_new:
             _log.warning("records are missing: read again from where the database stands")
             self._assignment.seek_again()

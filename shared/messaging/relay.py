@@ -46,15 +46,13 @@ _MEASURE_EVERY = 5.0
 _REQUEST_MS = 10_000
 _BATCH_SECONDS = 15.0
 _ABANDON_SECONDS = 3.0
+_MISSING_SECONDS = 60.0
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
 
 # A sender has its outcome over HTTP too: a reply that cannot be sent must not stop the events.
-_NO_SUCH_REPLY = (
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-    MessageSizeTooLargeError,
-)
+_NO_TOPIC = (TopicAuthorizationFailedError, UnknownTopicOrPartitionError)
+_NO_SUCH_REPLY = (*_NO_TOPIC, MessageSizeTooLargeError)
 _REPLIES = replies_topic("")
 
 
@@ -77,6 +75,7 @@ class Relay:
         self._settings = settings
         self._woken = asyncio.Event()
         self._has_sent = False
+        self._missing: dict[str, float] = {}
         self.failures = 0
         """How often it had to begin again."""
 
@@ -149,7 +148,7 @@ class Relay:
         self, session: Session, producer: AIOKafkaProducer, rows: Sequence[_Row]
     ) -> None:
         crash_point("outbox.before_send")
-        sent, failure = await _send(producer, rows)
+        sent, failure = await _send(producer, rows, self._missing)
         crash_point("outbox.after_send")
         if sent:
             # Only what is before the first failure: then the newest event of a key is always the
@@ -162,14 +161,17 @@ class Relay:
 
 
 async def _send(
-    producer: AIOKafkaProducer, rows: Sequence[_Row]
+    producer: AIOKafkaProducer, rows: Sequence[_Row], missing: dict[str, float]
 ) -> tuple[int, BaseException | None]:
-    """Send all, then wait for all; return how many are sent before the first failure, and that."""
+    """Send all, then wait for all; return how many are sent before the first failure, and that.
+
+    `missing` is since when topics of replies are known to be missing.
+    """
     answers: list[asyncio.Future[RecordMetadata]] = []
     try:
         async with asyncio.timeout(_BATCH_SECONDS):
             for row in rows:
-                answers.append(await _begin(producer, row))  # noqa: PERF401  kept if one raises
+                answers.append(await _begin(producer, row, missing))  # noqa: PERF401  kept if one raises
             results = await asyncio.gather(*answers, return_exceptions=True)
     finally:
         for answer in answers:
@@ -184,14 +186,26 @@ async def _send(
     return len(rows), None
 
 
-async def _begin(producer: AIOKafkaProducer, row: _Row) -> asyncio.Future[RecordMetadata]:
+async def _begin(
+    producer: AIOKafkaProducer, row: _Row, missing: dict[str, float]
+) -> asyncio.Future[RecordMetadata]:
+    # The client looks for a topic that is not there for as long as a request may take, for every
+    # record: two of them would be more than the batch has, and nothing behind them were ever sent.
+    if monotonic() - missing.get(row.topic, -_MISSING_SECONDS) < _MISSING_SECONDS:
+        return _failed(UnknownTopicOrPartitionError())
     send = cast("Callable[..., Awaitable[asyncio.Future[RecordMetadata]]]", producer.send)
     try:
         return await send(row.topic, row.value, row.key.encode(), headers=read_headers(row.headers))
     except KafkaError as error:
-        failed: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
-        failed.set_exception(error)
-        return failed
+        if isinstance(error, _NO_TOPIC) and row.topic.startswith(_REPLIES):
+            missing[row.topic] = monotonic()
+        return _failed(error)
+
+
+def _failed(error: KafkaError) -> asyncio.Future[RecordMetadata]:
+    failed: asyncio.Future[RecordMetadata] = asyncio.get_running_loop().create_future()
+    failed.set_exception(error)
+    return failed
 
 
 async def _new_producer(settings: ServiceSettings) -> AIOKafkaProducer:
