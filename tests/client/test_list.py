@@ -146,6 +146,13 @@ def test_a_workflow_that_no_message_could_carry_is_refused_in_a_sentence() -> No
         lists.check_fits(SavedWorkflow(workflow_id="w1", owner="ada", tasks=tasks))
 
 
+def test_a_text_that_no_database_takes_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="NUL"):
+        lists.check_fits(given_workflow("w\x00", "mail"))
+    # A backslash and what follows it is a text like any other.
+    assert lists.check_fits(given_workflow("w\\u0000", "mail"))
+
+
 def test_a_whole_list_is_cut_in_order_and_says_which_part_is_the_last(store: Store) -> None:
     saved = [given_workflow(f"w{n:05}", "mail", "crm") for n in range(5001)]
     with store.transaction() as connection:

@@ -128,9 +128,12 @@ class Engine:
         is too large for a message.
         """
         for part in lists.in_messages(workflows):
-            self._leaving.difference_update(one.workflow_id for one in part)
-            changed = await self._parts.book.write(journal.save, part)
-            await self._list_changed(changed)
+            await self._save(part)
+
+    async def _save(self, part: list[SavedWorkflow]) -> None:
+        self._leaving.difference_update(one.workflow_id for one in part)
+        changed = await self._parts.book.write(journal.save, part)
+        await self._list_changed(changed)
 
     async def delete(self, workflow_ids: Iterable[str]) -> None:
         """Delete workflows by name, whether this engine has them or only the service.
@@ -151,7 +154,7 @@ class Engine:
         named: list[str] = []
         for part in lists.in_messages(workflows):
             named.extend(one.workflow_id for one in part)
-            await self.save(part)
+            await self._save(part)
         await self.delete(await self._parts.book.read(lists.absent, named))
 
     async def vouch(self, workflow_ids: Iterable[str]) -> None:
@@ -205,8 +208,7 @@ class Engine:
         """
         account = self._parts.keeper.accounts.get(account_id)
         before = account.failed if account else {}
-        short = {workflow_id: why[:500] for workflow_id, why in failed.items()}
-        await self._parts.keeper.report(account_id, {**before, **short})
+        await self._parts.keeper.report(account_id, {**before, **failed})
 
     async def report_recovered(self, account_id: str, workflow_ids: Collection[str]) -> None:
         """Report that workflows which had failed can use it now."""

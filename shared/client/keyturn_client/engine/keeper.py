@@ -26,6 +26,9 @@ from keyturn_client.engine.vault import (
 from keyturn_client.pauses import Pauses
 from keyturn_client.problems import KeyturnError, NotAppliedError, WhyNoCredential
 
+MOST_REASON = 500
+"""Characters of a reason."""
+
 log = logging.getLogger("keyturn_client")
 
 
@@ -157,8 +160,9 @@ class Keeper:
     async def report(self, account_id: str, failed: Mapping[str, str]) -> None:
         """Take these failures in place of all earlier ones of the account."""
         account = self._account(account_id)
-        if dict(failed) != account.failed:
-            account.failed = dict(failed)
+        told = _short(failed)
+        if told != account.failed:
+            account.failed = told
             await self._owe(account)
 
     def run_ended(self, run: Run) -> None:
@@ -280,7 +284,7 @@ class Keeper:
         else:
             self._pauses.pop((account.account_id, "apply"), None)
             account.held = version
-            account.failed = dict(failed or {})
+            account.failed = _short(failed or {})
             if len(account.failed) != account.kept.failures:
                 await self._owe(account)
         account.busy = False
@@ -382,3 +386,8 @@ class Keeper:
     async def _tell_changed(self) -> None:
         async with self.changed:
             self.changed.notify_all()
+
+
+def _short(failed: Mapping[str, str]) -> dict[str, str]:
+    """Cut reasons to what a message may carry."""
+    return {id_: why.replace("\x00", "?")[:MOST_REASON] for id_, why in failed.items()}

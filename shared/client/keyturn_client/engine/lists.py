@@ -8,6 +8,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keyturn_contracts.digest import EMPTY, add, binding_digest, from_hex, sum_of, to_hex
 from keyturn_contracts.message import MAX_MESSAGE_BYTES
@@ -40,16 +41,19 @@ class Change:
     """What a save or a deletion did to the list."""
 
     workflows: list[SavedWorkflow] = field(default_factory=list[SavedWorkflow])
-    """Those that are not as they were."""
+    """Those that were saved and are not as they were."""
     removing: set[str] = field(default_factory=set[str])
-    """Those of them that lost a binding."""
+    """Those that lost a binding, or all."""
     bindings: dict[str, int] = field(default_factory=dict[str, int])
     """Of each account that it touched: how many bindings there are now."""
 
 
 def check_fits(workflow: SavedWorkflow) -> int:
     """Return its size in a message; a ValueError where no message could carry it."""
-    size = len(workflow.to_json()) + 1
+    text = workflow.to_json()
+    if b"\\u0000" in text and _has_nul(workflow):
+        raise ValueError("A workflow has a NUL character in one of its texts: take it out.")
+    size = len(text) + 1
     if len(workflow.tasks) > MAX_TASKS or size > MAX_MESSAGE_BYTES - _ROOM:
         raise ValueError(
             f"The workflow {workflow.workflow_id[:40]} has {len(workflow.tasks)} tasks and "
@@ -57,6 +61,11 @@ def check_fits(workflow: SavedWorkflow) -> int:
             "into one message. Divide it."
         )
     return size
+
+
+def _has_nul(workflow: SavedWorkflow) -> bool:
+    texts = [workflow.workflow_id, workflow.name, workflow.owner]
+    return any("\x00" in one for one in (*texts, *(task.task_id for task in workflow.tasks)))
 
 
 def in_messages(workflows: Iterable[SavedWorkflow]) -> Iterator[list[SavedWorkflow]]:
@@ -95,15 +104,19 @@ def ids_in_messages(workflow_ids: Iterable[str]) -> Iterator[list[str]]:
 def save(connection: sqlite3.Connection, workflows: Collection[SavedWorkflow]) -> Change:
     """Put workflows into the list, each in place of what it was."""
     newest = {one.workflow_id: one for one in workflows}
-    before = load(connection, newest)
-    changed = [one for one in newest.values() if _same(before.get(one.workflow_id)) != _same(one)]
+    before = _stored(connection, newest)
+    changed: list[SavedWorkflow] = []
     removed: list[tuple[str, str, str]] = []
     added: list[tuple[str, str, str]] = []
-    for one in changed:
-        id_, is_now = one.workflow_id, _bindings(one)
-        was = _bindings(before[id_]) if id_ in before else set[Binding]()
-        removed += [(id_, *binding) for binding in was - is_now]
-        added += [(id_, *binding) for binding in is_now - was]
+    for id_, one in newest.items():
+        is_now = _Stored(one.name, one.owner, _bindings(one))
+        was = before.get(id_)
+        if was == is_now:
+            continue
+        changed.append(one)
+        bindings = was.bindings if was else set[Binding]()
+        removed += [(id_, *binding) for binding in bindings - is_now.bindings]
+        added += [(id_, *binding) for binding in is_now.bindings - bindings]
     connection.executemany(
         "DELETE FROM bindings WHERE workflow_id = ? AND task_id = ? AND account_id = ?", removed
     )
@@ -119,36 +132,29 @@ def save(connection: sqlite3.Connection, workflows: Collection[SavedWorkflow]) -
 
 def delete(connection: sqlite3.Connection, workflow_ids: Collection[str]) -> Change:
     """Take workflows out of the list; what it does not have is passed over."""
-    before = load(connection, workflow_ids)
-    removed = [(id_, *binding) for id_, one in before.items() for binding in _bindings(one)]
+    before = _stored(connection, workflow_ids)
+    removed = [(id_, *binding) for id_, one in before.items() for binding in one.bindings]
     _remove(connection, "bindings", list(before))
     _remove(connection, "workflows", list(before))
-    counts = _count(connection, added=[], removed=removed)
-    return Change(list(before.values()), set(before), counts)
+    return Change([], set(before), _count(connection, added=[], removed=removed))
 
 
 def load(
     connection: sqlite3.Connection, workflow_ids: Collection[str], scope: str = EVERYTHING
 ) -> dict[str, SavedWorkflow]:
     """Return the workflows that are in the list; with an account as scope, its tasks alone."""
-    names = json.dumps(list(workflow_ids))
-    tasks: defaultdict[str, list[SavedTask]] = defaultdict(list)
-    for workflow_id, task_id, account_id in connection.execute(
-        "SELECT workflow_id, task_id, account_id FROM bindings "
-        "WHERE workflow_id IN (SELECT value FROM json_each(?1)) AND ?2 IN (account_id, ?3) "
-        "ORDER BY workflow_id, task_id, account_id",
-        (names, scope, EVERYTHING),
-    ):
-        tasks[workflow_id].append(SavedTask(task_id=task_id, account_id=account_id))
     return {
         workflow_id: SavedWorkflow(
-            workflow_id=workflow_id, name=name, owner=owner, tasks=tuple(tasks[workflow_id])
+            workflow_id=workflow_id,
+            name=stored.name,
+            owner=stored.owner,
+            tasks=tuple(
+                SavedTask(task_id=task_id, account_id=account_id)
+                for task_id, account_id in sorted(stored.bindings)
+                if scope in {EVERYTHING, account_id}
+            ),
         )
-        for workflow_id, name, owner in connection.execute(
-            "SELECT workflow_id, name, owner FROM workflows "
-            "WHERE workflow_id IN (SELECT value FROM json_each(?)) ORDER BY workflow_id",
-            (names,),
-        )
+        for workflow_id, stored in _stored(connection, workflow_ids).items()
     }
 
 
@@ -234,9 +240,32 @@ def _bindings(workflow: SavedWorkflow) -> set[Binding]:
     return {(one.task_id, one.account_id) for one in workflow.tasks}
 
 
-def _same(workflow: SavedWorkflow | None) -> tuple[str, str, set[Binding]] | None:
-    """Return what two equal workflows have in common, in whatever order their tasks are named."""
-    return workflow and (workflow.name, workflow.owner, _bindings(workflow))
+class _Stored(NamedTuple):
+    """A workflow as it stands in the file, in whatever order its tasks were named."""
+
+    name: str
+    owner: str
+    bindings: set[Binding]
+
+
+def _stored(connection: sqlite3.Connection, workflow_ids: Iterable[str]) -> dict[str, _Stored]:
+    """Return those that are in the list, in the order of their ids."""
+    names = json.dumps(list(workflow_ids))
+    found = {
+        workflow_id: _Stored(name, owner, set())
+        for workflow_id, name, owner in connection.execute(
+            "SELECT workflow_id, name, owner FROM workflows "
+            "WHERE workflow_id IN (SELECT value FROM json_each(?)) ORDER BY workflow_id",
+            (names,),
+        )
+    }
+    for workflow_id, task_id, account_id in connection.execute(
+        "SELECT workflow_id, task_id, account_id FROM bindings "
+        "WHERE workflow_id IN (SELECT value FROM json_each(?))",
+        (names,),
+    ):
+        found[workflow_id].bindings.add((task_id, account_id))
+    return found
 
 
 def _remove(connection: sqlite3.Connection, table: str, workflow_ids: Sequence[str]) -> None:
