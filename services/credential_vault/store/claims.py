@@ -14,6 +14,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     Text,
+    and_,
     bindparam,
     func,
     null,
@@ -32,13 +33,29 @@ from shared.security.encryption import Encrypted
 
 
 def _claim(is_due: ColumnElement[bool], oldest_first: Column) -> Any:
-    """Return the statement that claims what is due and nobody else's, the longest waiting first."""
+    """Return the statement that claims what is due and nobody else's, the longest waiting first.
+
+    Brands take turns, and what is under way counts: one that has thousands waiting, at providers
+    that do not answer, has its first before others have theirs, and no more than that.
+    """
+    key = (VersionRow.brand_id, VersionRow.account_id, VersionRow.number)
+    turns = (
+        select(
+            *key,
+            func.row_number()
+            .over(partition_by=VersionRow.brand_id, order_by=(oldest_first, *key[1:]))
+            .label("turn"),
+        )
+        .where(is_due)
+        .subquery("turns")
+    )
     due = (
-        select(VersionRow.brand_id, VersionRow.account_id, VersionRow.number)
+        select(*key)
+        .join(turns, and_(*(one == turns.c[one.key] for one in key)))
         .where(is_due, or_(VersionRow.leased_until.is_(None), VersionRow.leased_until < func.now()))
-        .order_by(oldest_first, VersionRow.brand_id, VersionRow.account_id, VersionRow.number)
+        .order_by(turns.c.turn, oldest_first, *key)
         .limit(bindparam("limit", type_=Integer))
-        .with_for_update(key_share=True, skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True, of=VersionRow)
         .cte("due")
     )
     return (
