@@ -16,6 +16,7 @@ from keyturn_contracts.workflow import ListPart, RetireEngine
 
 from services.workflow.app import workflow_service
 from services.workflow.proof_keys import ProofKeys
+from services.workflow.queries.cursor import write_cursor
 from services.workflow.settings import WorkflowSettings
 from services.workflow.store.engine import load_engine_keys
 from shared.http.server import build_app
@@ -371,7 +372,18 @@ async def test_nobody_without_a_token_sees_anything_but_the_proof_keys(client: C
     assert (await client.nobody("/v1/proof-keys")).status_code == 200
 
 
-@pytest.mark.parametrize("after", ["nonsense", "W10", "WzFd", "🔑", "WyJhIiwiYiIsImMiXQ"])
+@pytest.mark.parametrize(
+    "after",
+    [
+        "nonsense",
+        "W10",
+        "WzFd",
+        "🔑",
+        "WyJhIiwiYiIsImMiXQ",
+        write_cursor("2026-03-01T12:00:00", "mail", "2"),
+        write_cursor("2026-03-01T12:00:00+00:00", "mail", str(2**63)),
+    ],
+)
 @pytest.mark.parametrize("path", ["/v1/rollouts", "/v1/workflows", "/v1/engines"])
 async def test_an_after_that_no_page_gave_is_refused(client: Client, path: str, after: str) -> None:
     answer = await client.get(path, after=after)

@@ -169,9 +169,12 @@ def _place(after: str | None) -> tuple[datetime, str, int] | None:
         return None
     opened_at, account_id, version = read_after(after, 3)
     try:
-        return datetime.fromisoformat(opened_at), account_id, int(version)
+        place = datetime.fromisoformat(opened_at), account_id, int(version)
     except ValueError:
-        raise ApiError("invalid", "`after` is what `next` of the page before said.") from None
+        place = None
+    if place is None or place[0].tzinfo is None or not 0 < place[2] < 2**63:
+        raise ApiError("invalid", "`after` is what `next` of the page before said.")
+    return place
 
 
 def _body(rollout: Rollout, view: View) -> RolloutBody:
