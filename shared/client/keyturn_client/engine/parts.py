@@ -155,7 +155,8 @@ class Parts:
             read, noted_at = {}, loop.time()
             if news.stop is not None:
                 raise EngineStoppedError(news.stop.reason, news.stop.sentence)
+            # At once: what is noted of an account while an epoch begins is newer than this.
+            self.keeper.hear(news)
             if news.restored:
                 log.warning("The workflow service was restored from a backup: a new epoch begins")
                 await self.course.begin(self.book.epoch)
-            self.keeper.hear(news)
