@@ -462,3 +462,14 @@ async def test_what_is_no_fetch_is_refused_without_a_trace(
 
     assert answer.status_code == 422
     assert await vault.rows("SELECT 1 FROM audit WHERE brand_id = 'acme'") == []
+
+
+async def test_the_lease_that_ends_last_is_kept_whichever_fetch_is_recorded_first(
+    vault: Vault,
+) -> None:
+    later = datetime(2026, 3, 1, 12, 5, tzinfo=UTC)
+    for until in (later, later - timedelta(seconds=20)):
+        async with vault.engine.begin() as connection:
+            await record_holders(connection, "acme", [Fetched("mail", "e2", 1, until)])
+
+    assert await lease_of(vault, "e2") == later

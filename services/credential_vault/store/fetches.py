@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Boolean, literal_column, select
+from sqlalchemy import Boolean, func, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.credential_vault.rules.fetching import Fetchable
@@ -31,10 +31,21 @@ _HOLDERS = Rows(
     HolderRow.version,
     HolderRow.lease_until,
 )
-# A row that an upsert inserted has no `xmax`; one that it found was locked, and has.
-_RECORD = _HOLDERS.upsert_into(HolderRow).returning(
-    HolderRow.account_id, literal_column("(holder.xmax = 0)", Boolean)
-)
+_INSERT = _HOLDERS.insert_into(HolderRow)
+# A row that an upsert inserted has no `xmax`; one that it found was locked, and has. Of two fetches
+# at once the one that began first may be recorded last: the lease that ends last is the one to wait
+# for.
+_RECORD = _INSERT.on_conflict_do_update(
+    index_elements=[
+        HolderRow.brand_id,
+        HolderRow.account_id,
+        HolderRow.engine_id,
+        HolderRow.version,
+    ],
+    set_={
+        HolderRow.lease_until: func.greatest(HolderRow.lease_until, _INSERT.excluded.lease_until)
+    },
+).returning(HolderRow.account_id, literal_column("(holder.xmax = 0)", Boolean))
 
 
 @dataclass(frozen=True, slots=True)
