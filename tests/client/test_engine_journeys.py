@@ -61,6 +61,26 @@ async def test_a_rotation_reaches_every_workflow_and_completes(
     assert (done.legs, done.done) == (1, 1)
 
 
+async def test_no_credential_is_written_down_or_logged(
+    brand: Brand, apply: Applied, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    secret = "canary-7f3b1c"
+    await brand.add_account("mail", secret)
+    settings = await brand.register_engine()
+    async with Engine(settings, apply) as engine:
+        await engine.save(workflows("w1"))
+        async with engine.run("w1") as run:
+            assert run.credential("mail").fields["password"].get_secret_value() == secret
+            assert secret not in repr(run)
+        await engine.settled()
+        files = list(brand.folder.glob("e1.db*"))
+        assert b"w1" in b"".join(one.read_bytes() for one in files)
+        assert not [one for one in files if secret.encode() in one.read_bytes()]
+    assert "w1" in caplog.text
+    assert secret not in caplog.text
+
+
 async def test_an_engine_that_was_down_catches_up_and_applies_the_newest_alone(
     brand: Brand, apply: Applied
 ) -> None:

@@ -26,6 +26,7 @@ from keyturn_client.engine.vault import (
 from keyturn_client.pauses import Pauses
 from keyturn_client.problems import KeyturnError, NotAppliedError, WhyNoCredential
 
+_FETCHES_AT_ONCE = 4
 MOST_REASON = 500
 """Characters of a reason."""
 
@@ -93,6 +94,7 @@ class Keeper:
         self._wake = asyncio.Event()
         self._confirmations: dict[str, _Confirmation] = {}
         self._pauses: dict[tuple[str, str], Pauses] = {}
+        self._fetching = asyncio.Semaphore(_FETCHES_AT_ONCE)
 
     # What the rest of the engine tells it.
 
@@ -229,7 +231,8 @@ class Keeper:
 
     async def _fetch(self, account_ids: list[str]) -> None:
         try:
-            answers = await self._vault.fetch(account_ids)
+            async with self._fetching:
+                answers = await self._vault.fetch(account_ids)
         except KeyturnError as error:
             answers = dict.fromkeys(account_ids, NotNow(str(error)))
         for account_id in account_ids:
