@@ -4,6 +4,7 @@ from typing import Literal
 
 from fastapi import APIRouter
 from keyturn_contracts.catalog import Manifest
+from keyturn_contracts.ids import Slug
 from pydantic import BaseModel
 
 from services.catalog import queries
@@ -41,7 +42,7 @@ async def list_extensions(caller: Caller, context: HasContext) -> ExtensionsBody
 
 
 @router.get("/extensions/{slug}", response_model_exclude_none=True)
-async def show_extension(slug: str, caller: Caller, context: HasContext) -> ExtensionBody:
+async def show_extension(slug: Slug, caller: Caller, context: HasContext) -> ExtensionBody:
     async with brand_connection(context, caller) as connection:
         found = await queries.load_extension(connection, slug)
     if found is None:

@@ -68,20 +68,24 @@ def held_routes() -> APIRouter:
         after: _After = None,
         state: State | None = None,
     ) -> HeldPage:
-        """List held commands of every brand, in the order of their places."""
+        """List held commands of the brands that the operator's issuer vouches for, by place.
+
+        A page may then be short; `next` says whether it is the last.
+        """
         _check_operator(caller)
         async with context.writer.connect() as connection:
             found = await list_held(
                 connection, limit=limit, after=_place(after) if after else None, state=state
             )
-        items = [_shown(one) for one in found]
-        return HeldPage(items=items, next=items[-1].place if len(items) == limit else None)
+        last = _text(found[-1].place) if len(found) == limit else None
+        mine = [one for one in found if _may_see(context, caller, one)]
+        return HeldPage(items=[_shown(one) for one in mine], next=last)
 
     @router.get("/{place}", response_model_exclude_none=True)
     async def show(place: _PlaceText, caller: Caller, context: HasContext) -> ShownHeld:
         """Show one held command."""
         _check_operator(caller)
-        return _shown(await _find(context, _place(place)))
+        return _shown(await _find(context, caller, _place(place)))
 
     @router.post("/{place}/{what}", response_model_exclude_none=True)
     async def change(
@@ -90,7 +94,7 @@ def held_routes() -> APIRouter:
         """Have a held command tried at once as if for the first time, or give it up."""
         _check_operator(caller)
         chosen = _place(place)
-        held = await _find(context, chosen)
+        held = await _find(context, caller, chosen)
         act = retry_held if what == "retry" else drop_held
         async with context.writer.begin() as connection:
             is_done = await act(connection, chosen, datetime.now(UTC))
@@ -109,7 +113,7 @@ def held_routes() -> APIRouter:
             of=caller.issuer,
         )
         context.wake()
-        return _shown(await _find(context, chosen, or_else=held))
+        return _shown(await _find(context, caller, chosen, or_else=held))
 
     return router
 
@@ -126,17 +130,28 @@ def _place(text: str) -> Place:
     return Place(found[1], int(found[2]), int(found[3]))
 
 
-async def _find(context: Context, place: Place, or_else: HeldCommand | None = None) -> HeldCommand:
+def _may_see(context: Context, caller: Actor, held: HeldCommand) -> bool:
+    issuer = context.issuers.find(caller.issuer)
+    return issuer is not None and issuer.may_speak_for(held.key.brand)
+
+
+async def _find(
+    context: Context, caller: Actor, place: Place, or_else: HeldCommand | None = None
+) -> HeldCommand:
     async with context.writer.connect() as connection:
         found = await find_held_command(connection, place) or or_else
-    if found is None:
+    if found is None or not _may_see(context, caller, found):
         raise ApiError("not_found", "No command is held there.")
     return found
 
 
+def _text(place: Place) -> str:
+    return "-".join(str(part) for part in place)
+
+
 def _shown(held: HeldCommand) -> ShownHeld:
     return ShownHeld(
-        place="-".join(str(part) for part in held.place),
+        place=_text(held.place),
         brand=held.key.brand,
         subject=held.key.subject,
         issuer=held.id.issuer,

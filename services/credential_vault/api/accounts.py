@@ -84,7 +84,7 @@ async def list_accounts(
     *,
     extension: Annotated[Slug | None, Query()] = None,
     state: Annotated[AccountState | None, Query()] = None,
-    name: Annotated[str | None, Query(min_length=1, max_length=200)] = None,
+    name: Annotated[str | None, Query(min_length=1, max_length=200, pattern=r"^[^\x00]*$")] = None,
     after: Annotated[Id | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AccountsBody:
