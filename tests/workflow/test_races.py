@@ -178,6 +178,23 @@ async def test_the_closer_leaves_an_account_alone_until_it_is_judged(world: Worl
     assert told(await world.rollout_events()) == [("RolloutStarted", {"e1": "unconfirmed"})]
 
 
+async def test_the_closer_waits_for_news_that_lets_somebody_else_in(world: World) -> None:
+    """It saw the account before its news came, and must not count the legs of that time."""
+    first, second = await given_two_legs(world)
+    third = await world.engine("e3")
+    await world.tell(third.save(workflow("w1", "a", owner="bob")))
+    await world.tell(second.confirm(2, ONE))
+    async with world.database.writer.begin() as other:
+        await begin(other, world.news("mail", 2, "e1", "e2", creator="bob"))
+        closing = create_task(world.look())
+        await until_waiting(world, closing)
+    assert await closing == 0
+    await world.close()
+
+    assert told(await world.rollout_events()) == [("RolloutProgressed", {"e3": "unconfirmed"})]
+    assert first.id == "e1"
+
+
 async def test_accounts_are_locked_in_the_order_of_their_keys(world: World) -> None:
     """Two transactions that lock in different orders wait for each other for ever."""
     await world.account("z")
