@@ -37,7 +37,7 @@ class VaultSettings(BaseModel):
     @property
     def lease(self) -> timedelta:
         """Return how long a worker has a try to itself: longer than the slowest one takes."""
-        return timedelta(seconds=2 * self.try_seconds + 10)
+        return timedelta(seconds=self.try_seconds + 5)
 
 
 def read_vault_settings(settings: ServiceSettings) -> VaultSettings:

@@ -205,4 +205,4 @@ def test_an_account_that_its_provider_does_not_accept_is_not_added(verdict: str)
     left = decision.state.account
     assert left is not None
     assert (left.state, left.version, left.last_number, left.pending) == ("adding", 0, 1, None)
-    assert decision.state.entries[-1].result == "refused"
+    assert [(one.action, one.result) for one in decision.state.entries] == [("add", "refused")]

@@ -265,6 +265,8 @@ def test_a_refused_credential_changes_nothing_but_its_number(verdict: Verdict) -
     refused = after.find(4)
     assert refused is not None
     assert (refused.status, refused.refusal, refused.ended_at) == ("refused", verdict, NOW)
+    assert refused.try_since is None, "nobody waits for it any more"
+    assert [(one.action, one.result) for one in decision.state.entries] == [("rotate", "refused")]
     assert replace(after, versions=(version(3),)) == account(last_number=4)
 
 

@@ -121,6 +121,7 @@ def test_a_retired_version_takes_the_engines_with_it_that_held_nothing_else() ->
         (3, "retired", NOW),
         (4, "current", None),
     ]
+    assert {one.retire_at for one in after.versions} == {None}, "nothing is due any more"
     assert [(one.version, one.by, one.action) for one in decision.state.entries] == [
         (2, VAULT, "retire"),
         (3, BOB, "retire"),

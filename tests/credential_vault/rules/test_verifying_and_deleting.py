@@ -106,6 +106,8 @@ def test_deleting_is_a_rotation_to_nothing() -> None:
         version(3),
         last_number=6,
         holders=(Holder("e1", 3), Holder("e2", 2)),
+        state="needs_attention",
+        reason="It was refused.",
     )
 
     decision = decide_deletion(desk(before), asked(DeleteAccount(account_id="mail")))
@@ -114,6 +116,7 @@ def test_deleting_is_a_rotation_to_nothing() -> None:
     after = decision.state.account
     assert after is not None
     assert (after.state, after.version, after.last_number) == ("deleted", 7, 7)
+    assert after.reason is None
     assert after.current is None
     assert [one.number for one in after.previous] == [2, 3]
     (event,) = decision.events
