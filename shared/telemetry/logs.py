@@ -96,7 +96,8 @@ def describe_error(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{kind}: {error.strerror}"
     if isinstance(error, KafkaError) or type(error).__module__.startswith(_OURS):
-        return f"{kind}: {str(error).splitlines()[0]}" if str(error) else kind
+        said = str(error).removeprefix(f"{kind}: ")
+        return f"{kind}: {said.splitlines()[0]}" if said else kind
     return kind
 
 
