@@ -21,6 +21,7 @@ def test_a_plain_answer_is_shown_in_one_line() -> None:
 
 
 def test_a_long_answer_is_shortened() -> None:
+    assert clean("n" * LONGEST) == "n" * LONGEST
     shown = clean("no " * 5000)
 
     assert len(shown) == LONGEST
@@ -58,3 +59,9 @@ def test_a_few_letters_in_common_give_nothing_away(text: str) -> None:
 def test_a_short_secret_is_looked_for_as_it_is() -> None:
     assert clean_answer("the pin 123 is wrong", secrets=["123"]) == ""
     assert clean_answer("the pin is wrong", secrets=["123", ""]) == "the pin is wrong"
+    assert clean_answer("pin 123456", secrets=["123456"]) == ""
+
+
+def test_a_name_of_one_or_two_letters_hides_nothing() -> None:
+    assert clean_answer("user bob is locked", secrets=[], names=["bob"]) == ""
+    assert clean_answer("user bo is locked", secrets=[], names=["bo"]) == "user bo is locked"

@@ -2,11 +2,13 @@
 
 import pytest
 from keyturn_contracts.catalog import SmtpProbe
+from keyturn_contracts.secret import Secret
 
 from services.credential_vault.providers.finding import Finding
 from services.credential_vault.providers.probes import fill_probe
 from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.rules.trial import Verdict
+from shared.security.secret_fields import SecretFields
 from tests.credential_vault.given import COMPLETE, SMTP, fields
 
 
@@ -17,6 +19,17 @@ def test_templates_are_filled_with_settings_and_fields_once() -> None:
     assert (login.host, login.port, login.security) == ("mail.example.com", 587, "starttls")
     assert (login.username, login.password) == ("keyturn", "{host}{password}")
     assert login.provider == "mail.example.com:587"
+
+
+def test_an_answer_may_show_a_part_of_a_user_and_none_of_a_secret() -> None:
+    given = SecretFields({"username": Secret("keyturn-user"), "password": Secret("correct-horse")})
+
+    login = fill_probe(SMTP, "smtp-password", COMPLETE, given)
+
+    assert isinstance(login, SmtpLogin)
+    assert login.clean("keyturn is no user") == "keyturn is no user"
+    assert login.clean("keyturn-user is locked") == ""
+    assert login.clean("correct is no password") == ""
 
 
 def test_where_there_is_nothing_to_try_nothing_is_tried() -> None:
