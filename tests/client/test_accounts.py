@@ -172,7 +172,7 @@ def test_what_vanished_is_answered_with_the_list_and_a_confirmation_after_it() -
     account = given_account(holds=3, heard=3, confirmed=3)
     account.kept = account.kept.be_asked((1, 3, 1), vanished=True)
     assert step(account) == "send_list"
-    account.kept = account.kept.owe("confirmation")
+    account.kept = account.kept.listed()
     assert step(account) == "confirm"
 
 
@@ -180,6 +180,13 @@ def test_the_list_is_not_forgotten_for_a_confirmation() -> None:
     kept = Kept().be_asked((1, 3, 1), vanished=True).be_asked((1, 3, 2), vanished=False)
     assert kept.owes == "list"
     assert kept.confirm(3, 0, settles=True).owes == "list"
+
+
+def test_an_owed_list_is_not_replaced_by_the_confirmation_that_follows_it() -> None:
+    owing = Kept().owe("list")
+
+    assert owing.owe("confirmation").owes == "list"
+    assert owing.listed().owes == "confirmation"
 
 
 def test_what_was_asked_while_a_confirmation_was_under_way_is_still_owed() -> None:

@@ -208,6 +208,20 @@ async def test_failures_are_named_and_their_runs_hold_nothing_up(tmp_path: Path)
         assert given.keeper.accounts["mail"].kept.owes == "nothing"
 
 
+async def test_a_confirmation_names_the_failures_that_it_was_decided_on(tmp_path: Path) -> None:
+    async with given_keeper(tmp_path) as given:
+        given.failing = {"w1": "it has no such box"}
+        given.vault.holds(1)
+        given.keeper.list_known()
+        await given.accept()
+        account = given.keeper.accounts["mail"]
+        assert account.held is not None
+        given.keeper._confirm(account, 1, account.held.receipt)  # pyright: ignore[reportPrivateUsage]  the moment between
+        account.failed = {}
+
+        assert [one.workflow_id for one in (await given.confirmation()).failed] == ["w1"]
+
+
 async def test_what_cannot_be_applied_is_tried_again_and_not_confirmed(tmp_path: Path) -> None:
     async with given_keeper(tmp_path) as given:
         given.vault.holds(1)

@@ -58,7 +58,12 @@ class Kept:
         return replace(heard, asked=asked, owes=owes)
 
     def owe(self, owes: Owes) -> "Kept":
-        return replace(self, owes=owes)
+        """Note what is owed; an owed list stays so, since a confirmation follows it anyway."""
+        return self if (self.owes, owes) == ("list", "confirmation") else replace(self, owes=owes)
+
+    def listed(self) -> "Kept":
+        """Note that the list was sent: its confirmation comes after it."""
+        return replace(self, owes="confirmation")
 
     def confirm(self, version: int, failures: int, *, settles: bool) -> "Kept":
         """Note what was confirmed; `settles`: nobody asked again while that was under way."""

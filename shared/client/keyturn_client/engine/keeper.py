@@ -66,6 +66,9 @@ class _Confirmation:
     failures: int
 
 
+_A_CONFIRMATION = functools.partial(Kept.owe, owes="confirmation")
+
+
 class Keeper:
     """The accounts of a running engine."""
 
@@ -141,7 +144,7 @@ class Keeper:
             account = self._account(account_id)
             account.listing = False
             if again or account.kept.owes == "list":
-                await self._owe(account)
+                await self._owe(account, Kept.listed)
             self.told([account_id])
 
     def hear(self, news: News) -> None:
@@ -288,7 +291,8 @@ class Keeper:
             self._pauses.pop((account.account_id, "apply"), None)
             account.held = version
             account.failed = _short(failed or {})
-            if len(account.failed) != account.kept.failures:
+            # The file knows how many failed, and not who: names may be others with the same number.
+            if account.failed or account.kept.failures:
                 await self._owe(account)
         account.busy = False
         self._touch(account.account_id)
@@ -305,10 +309,13 @@ class Keeper:
     def _confirm(self, account: Account, version: int, receipt: str | None) -> None:
         account.confirming = "on its way"
         account.asked_again = False
-        self._spawn(self._send_confirmation(account, version, receipt))
-
-    async def _send_confirmation(self, account: Account, version: int, receipt: str | None) -> None:
+        # As it was decided on: a failure that is settled meanwhile is the next confirmation's.
         failed = dict(account.failed)
+        self._spawn(self._send_confirmation(account, version, receipt, failed))
+
+    async def _send_confirmation(
+        self, account: Account, version: int, receipt: str | None, failed: Mapping[str, str]
+    ) -> None:
         entry = await self._book.write(
             journal.confirm,
             account_id=account.account_id,
@@ -357,9 +364,13 @@ class Keeper:
 
     # The rest.
 
-    async def _owe(self, account: Account) -> None:
+    async def _owe(
+        self,
+        account: Account,
+        changed: Callable[[Kept], Kept] = _A_CONFIRMATION,
+    ) -> None:
         account.asked_again = True
-        await self._change(account, functools.partial(Kept.owe, owes="confirmation"))
+        await self._change(account, changed)
         self._touch(account.account_id)
 
     async def _heard(self, account: Account, version: int) -> Kept:
