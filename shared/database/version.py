@@ -36,8 +36,8 @@ async def check_version(settings: DatabaseSettings, service: str) -> None:
             if expected != found:
                 raise SchemaBehind(
                     f"The database {settings.name} is at version {found or 'nothing'} of "
-                    f"{folder.relative_to(_ROOT)}, and this code expects {expected}: run "
-                    "`keyturn up`, or `keyturn migrate` where the database is somebody else's."
+                    f"{folder.relative_to(_ROOT)}, and this code expects {expected or 'nothing'}: "
+                    "run `keyturn up`, which brings it there."
                 )
     finally:
         session.terminate()
