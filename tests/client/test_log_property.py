@@ -208,4 +208,4 @@ async def _apply(credential: Fetched, workflows: object) -> None:
 
 
 TestTwoLists = TwoLists.TestCase
-TestTwoLists.settings = settings(max_examples=80, stateful_step_count=50, deadline=None)
+TestTwoLists.settings = settings(max_examples=50, stateful_step_count=50, deadline=None)
