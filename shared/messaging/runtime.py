@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from redis.asyncio import Redis
 
 from shared.database.engines import create_engine
@@ -24,7 +26,7 @@ from shared.messaging.kafka import check_cluster
 from shared.messaging.reading import EngineKeysOf, Reading
 from shared.messaging.relay import Relay
 from shared.messaging.slots import Slot
-from shared.messaging.watchdog import FrozenLoop, Watchdog
+from shared.messaging.watchdog import FROZEN_EXIT, FrozenLoop, Watchdog
 from shared.settings import RedisSettings, ServiceSettings
 from shared.telemetry.health import Health
 from shared.telemetry.logs import describe_error
@@ -33,6 +35,8 @@ _log = structlog.stdlib.get_logger()
 
 _GRACE_SECONDS = 5.0
 """For jobs and requests in hand, when the service stops."""
+_LAST_RESORT_SECONDS = 60.0
+"""When a process that is to end has not ended, it is ended: longer than any transaction lasts."""
 
 
 class Runtime:
@@ -44,6 +48,7 @@ class Runtime:
         self._health = Health("service", "consumer")
         self._stop = asyncio.Event()
         self._problem: str | None = None
+        self._has_left = False
         self._wakers: list[Callable[[], None]] = []
         self._tasks: dict[asyncio.Task[None], str] = {}
 
@@ -103,7 +108,7 @@ class Runtime:
         self._start("the hold on its number", slot.keep())
         working = self._start("a job", jobs.run())
         starting = self._start("the consumer", consumer.start())
-        stack.push_async_callback(consumer.stop)
+        stack.push_async_callback(self._leave, consumer)
         self._tasks.pop(starting)
         await self._until_stop_or(starting)
         starting.cancel()
@@ -113,10 +118,12 @@ class Runtime:
             _log.info("ready", process=number)
         await self._until_stop_or()
 
+        # Whatever a broken part does when it is stopped: the process ends.
+        asyncio.get_running_loop().call_later(_LAST_RESORT_SECONDS, os._exit, FROZEN_EXIT)
         self._health.is_missing("service", "is stopping")
         http_stop.set()
         jobs.stop()
-        await consumer.stop()
+        await self._leave(consumer)
         await asyncio.wait([working, serving], timeout=_GRACE_SECONDS)
 
     def _make_context(self, stack: contextlib.AsyncExitStack) -> Context:
@@ -142,6 +149,16 @@ class Runtime:
             wake=wake,
         )
 
+    async def _leave(self, consumer: Consumer) -> None:
+        """Have the consumer finish what is in hand; once, and without hiding why it is to end."""
+        if self._has_left:
+            return
+        self._has_left = True
+        try:
+            await consumer.stop()
+        except KafkaError as error:
+            _log.error("the consumer could not leave its group", exc_info=error)
+
     def _start(self, part: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=part)
         self._tasks[task] = part
@@ -162,7 +179,7 @@ class Runtime:
         """Have the process end: the supervisor starts another."""
         if self._problem is None:
             self._problem = sentence
-            _log.critical(sentence)
+            _log.critical("the process is to end", why=sentence)
         self._stop.set()
 
     async def _until_stop_or(self, *others: asyncio.Task[None]) -> None:
