@@ -7,13 +7,14 @@ from typing import Any, cast, get_args
 import pytest
 from jsonschema import Draft202012Validator
 from keyturn_contracts.asyncapi import asyncapi_document, messages_of
-from keyturn_contracts.credential_vault import EditCredentials
+from keyturn_contracts.credential_vault import AddAccount, EditCredentials
 from keyturn_contracts.examples import EXAMPLES
 from keyturn_contracts.ids import new_id, time_of_id
 from keyturn_contracts.message import Command, EveryCommandsReason, Key, Message
 from keyturn_contracts.registry import COMMANDS, EVENTS
 from keyturn_contracts.schemas import schema_of
 from keyturn_contracts.topics import PRINCIPALS, TOPICS
+from keyturn_contracts.workflow import EVERYTHING
 from pydantic import ValidationError
 
 by_name = pytest.mark.parametrize("message", EXAMPLES, ids=lambda one: type(one).__name__)
@@ -107,3 +108,10 @@ def _references(part: Any) -> list[str]:
     members = cast("dict[str, Any]", part)
     inside = list(chain.from_iterable(map(_references, members.values())))
     return [*inside, members["$ref"]] if isinstance(members.get("$ref"), str) else inside
+
+
+def test_no_account_is_called_like_the_scope_of_a_whole_list() -> None:
+    (example,) = [one for one in EXAMPLES if isinstance(one, AddAccount)]
+
+    with pytest.raises(ValidationError, match="choose another id"):
+        AddAccount.model_validate({**example.model_dump(), "account_id": EVERYTHING})

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, field_validator
 
 from keyturn_contracts.ids import Hex256, Id, Slug
 from keyturn_contracts.message import Command, Event, Message, Part
@@ -91,6 +91,13 @@ class AddAccount(AboutAccount, Command):
     settings: Settings
     sealed: Sealed
     retire: Retire = DEFAULT_RETIRE
+
+    @field_validator("account_id")
+    @classmethod
+    def _is_no_scope(cls, account_id: str) -> str:
+        if account_id == "everything":
+            raise ValueError("An engine's whole list is called so: choose another id.")
+        return account_id
 
 
 class EditAccount(AboutAccount, Command):
