@@ -6,7 +6,7 @@ from typing import Any
 
 from keyturn_contracts.credential_vault import AboutAccount, AccountChanged, CredentialFetched
 from keyturn_contracts.message import Key
-from sqlalchemy import delete, func, literal, or_, select, update
+from sqlalchemy import delete, false, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -25,7 +25,7 @@ COPIED = (
     AccountRow.epoch,
     AccountRow.holders,
 )
-_NEWS = Rows(*COPIED, AccountRow.sequence)
+_NEWS = Rows(*COPIED, AccountRow.sequence, AccountRow.is_to_open)
 _GIVEN = insert(AccountRow).excluded
 _SAVE_NEWS = _NEWS.upsert_into(
     AccountRow,
@@ -37,7 +37,8 @@ _SAVE_NEWS = _NEWS.upsert_into(
             AccountRow.state == UNKNOWN,
             AccountRow.creator != _GIVEN.creator,
             (AccountRow.state == "deleted") != (_GIVEN.state == "deleted"),
-        )
+        ),
+        AccountRow.is_to_open: _GIVEN.is_to_open & (_GIVEN.version > AccountRow.opened_version),
     },
 )
 
@@ -45,7 +46,7 @@ _KEYS = Rows(AccountRow.brand_id, AccountRow.id)
 _STAND_IN = (
     insert(AccountRow)
     .from_select(
-        [one.key for one in (*COPIED, AccountRow.sequence)],
+        [one.key for one in (*COPIED, AccountRow.sequence, AccountRow.is_to_open)],
         select(
             _KEYS.c.brand_id,
             _KEYS.c.id,
@@ -56,6 +57,7 @@ _STAND_IN = (
             literal(-1),
             literal({}, AccountRow.holders.expression.type),
             literal(-1),
+            false(),
         ),
     )
     .on_conflict_do_nothing()
@@ -131,6 +133,8 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
             one.epoch,
             {holder.engine_id: _json(holder.lease_until) for holder in one.event.holders},
             one.sequence,
+            # Version 1 opens no rollout.
+            one.event.version > 1,
         )
         for one in newest
     )

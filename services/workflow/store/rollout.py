@@ -18,7 +18,7 @@ from services.workflow.store.account import COPIED, lock_accounts, read_account
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.engine import load_engines
-from services.workflow.tables import HAS_NO_ROLLOUT, IS_OPEN, AccountRow, ProofRow, RolloutRow
+from services.workflow.tables import IS_OPEN, AccountRow, ProofRow, RolloutRow
 from shared.database.rows import Rows
 from shared.messaging.envelope import AskedByKey
 
@@ -41,7 +41,7 @@ _MOST = bindparam("most", type_=Integer)
 _TO_OPEN = (
     select(AccountRow.brand_id, AccountRow.id)
     .where(
-        HAS_NO_ROLLOUT,
+        AccountRow.is_to_open,
         AccountRow.is_to_judge.is_(False),
     )
     .limit(_MOST)
@@ -54,7 +54,7 @@ _TO_LOOK_AT = (
     )
     .where(
         IS_OPEN,
-        RolloutRow.look_at <= func.clock_timestamp(),
+        RolloutRow.look_at <= func.now(),
         AccountRow.is_to_judge.is_(False),
     )
     .order_by(RolloutRow.look_at)
@@ -78,7 +78,7 @@ _OPENED = Rows(AccountRow.brand_id, AccountRow.id, AccountRow.opened_version)
 _SAVE_OPENED = (
     update(AccountRow)
     .where(AccountRow.brand_id == _OPENED.c.brand_id, AccountRow.id == _OPENED.c.id)
-    .values(opened_version=_OPENED.c.opened_version)
+    .values(opened_version=_OPENED.c.opened_version, is_to_open=False)
 )
 
 STATE = (

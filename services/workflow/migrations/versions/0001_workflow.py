@@ -81,6 +81,7 @@ def upgrade() -> None:
         _number("version"),
         _json("holders"),
         _number("opened_version", "0"),
+        _flag("is_to_open"),
         _flag("is_to_judge", "false"),
         **_with_room(70),
     )
@@ -88,7 +89,7 @@ def upgrade() -> None:
         op.f("account_to_open_idx"),
         "account",
         ["brand_id", "id"],
-        postgresql_where=sa.text("version > opened_version AND version > 1"),
+        postgresql_where=sa.text("is_to_open"),
     )
     op.create_index(
         op.f("account_to_judge_idx"),
