@@ -15,8 +15,8 @@ from tests.running_stack import RunningStack
 from tests.transport import notes
 from tests.transport.conftest import given_service
 from tests.transport.given import news_record
+from tests.transport.poison import published
 from tests.transport.running import Given
-from tests.transport.test_reading import published
 from tests.waiting import eventually
 
 
