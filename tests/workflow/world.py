@@ -80,8 +80,10 @@ class World:
 
     async def close(self, rhythm: Rhythm = QUIET) -> None:
         """Run both jobs until they find nothing more."""
-        while await self.judge() or await self.look(rhythm):
-            pass
+        for _ in range(50):
+            if not (await self.judge() or await self.look(rhythm)):
+                return
+        raise AssertionError("The jobs find the same again and again.")
 
     async def look(self, rhythm: Rhythm = QUIET) -> int:
         return await close_rollouts(self.database.writer, PROOF_KEY, rhythm, 100)
