@@ -9,9 +9,10 @@ from pathlib import Path
 from keyturn_client.commands import Signer
 from keyturn_client.engine import journal, lists, memory
 from keyturn_client.engine.accounts import Kept
+from keyturn_client.engine.applying import Workflows
 from keyturn_client.engine.book import Book
 from keyturn_client.engine.hearing import News
-from keyturn_client.engine.keeper import Keeper, Workflows
+from keyturn_client.engine.keeper import Keeper
 from keyturn_client.engine.runs import Run
 from keyturn_client.engine.vault import Vault
 from keyturn_client.http import Http

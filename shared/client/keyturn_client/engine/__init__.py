@@ -1,7 +1,7 @@
 """What an engine is built on: `Engine`."""
 
+from keyturn_client.engine.applying import Apply, LetGo, Workflows
 from keyturn_client.engine.engine import AccountStatus, Engine, EngineStatus
-from keyturn_client.engine.keeper import Apply, LetGo, Workflows
 from keyturn_client.engine.runs import Run
 from keyturn_client.engine.store import StateFileError
 from keyturn_client.engine.whole import Vanished

@@ -13,7 +13,7 @@ from typing import Never, Self, cast
 from keyturn_contracts.workflow import BindingName, SavedWorkflow
 
 from keyturn_client.engine import journal, lists
-from keyturn_client.engine.keeper import Apply, LetGo
+from keyturn_client.engine.applying import Apply, LetGo
 from keyturn_client.engine.parts import Parts
 from keyturn_client.engine.runs import Run
 from keyturn_client.engine.whole import Vanished

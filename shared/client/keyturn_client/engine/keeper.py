@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from keyturn_contracts.sealing import Fetched
 
 from keyturn_client.engine import journal, lists, memory
 from keyturn_client.engine.accounts import Account, Kept, next_step
+from keyturn_client.engine.applying import Apply, LetGo, Workflows
 from keyturn_client.engine.book import Book
 from keyturn_client.engine.hearing import News
 from keyturn_client.engine.runs import Run, Runs
@@ -31,32 +32,6 @@ MOST_REASON = 500
 """Characters of a reason."""
 
 log = logging.getLogger("keyturn_client")
-
-
-@dataclass(frozen=True, slots=True)
-class Workflows:
-    """The workflows that use an account, however many they are."""
-
-    account_id: str
-    bindings: int
-    """How many of their tasks use it."""
-    _book: Book
-
-    async def __aiter__(self) -> AsyncIterator[str]:
-        """Yield their ids, in order."""
-        after = ""
-        while page := await self._book.read(lists.workflow_ids, self.account_id, after):
-            for workflow_id in page:
-                yield workflow_id
-            after = page[-1]
-
-
-Apply = Callable[[Fetched, Workflows], Awaitable[Mapping[str, str] | None]]
-"""The engine's own: have new runs use this version. Return why not, by workflow, for those that
-cannot; or raise `NotAppliedError` where none can. Called again with the same version after a
-restart."""
-LetGo = Callable[[str], Awaitable[None]]
-"""The engine's own: forget what it keeps of this account."""
 
 
 @dataclass(frozen=True, slots=True)

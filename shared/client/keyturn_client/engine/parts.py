@@ -7,12 +7,13 @@ from keyturn_contracts.message import Part
 
 from keyturn_client.commands import Signer
 from keyturn_client.engine import journal, memory
+from keyturn_client.engine.applying import Apply, LetGo
 from keyturn_client.engine.book import Book
 from keyturn_client.engine.courier import Courier
 from keyturn_client.engine.course import Course
 from keyturn_client.engine.hearing import TOPICS, about, hear
 from keyturn_client.engine.journal import Who
-from keyturn_client.engine.keeper import Apply, Keeper, LetGo
+from keyturn_client.engine.keeper import Keeper
 from keyturn_client.engine.store import Store
 from keyturn_client.engine.vault import Vault
 from keyturn_client.engine.whole import Vanished, WholeLists
