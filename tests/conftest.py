@@ -1,5 +1,6 @@
 """The stack that every test may ask for, started when the first one does."""
 
+import logging
 import os
 import signal
 from collections.abc import Iterator
@@ -45,3 +46,15 @@ def stack(request: pytest.FixtureRequest) -> Iterator[RunningStack]:
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Take back what a test set up: a handler of a stream that is closed would write nonsense."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    for one in list(root.handlers):
+        if one not in before and not type(one).__module__.startswith("_pytest"):
+            root.removeHandler(one)
+    root.setLevel(level)
