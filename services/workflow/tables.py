@@ -80,8 +80,8 @@ class AccountRow(Base):
     version: Mapped[int]
     holders: Mapped[dict[str, Any]]
     """By engine, the end of its last lease or null."""
-    opened_version: Mapped[int] = mapped_column(server_default=text("0"))
-    """The newest version that a rollout was opened for."""
+    opened_version: Mapped[int] = mapped_column(server_default=text("1"))
+    """The newest version that a rollout was opened for. Version 1 needs none: there is no older."""
     is_to_open: Mapped[bool]
     """Its version is newer than that. A column, because PostgreSQL knows how many are true, and
     would take a third for a comparison."""

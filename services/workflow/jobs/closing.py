@@ -78,7 +78,7 @@ class _Closing:
                 self._keep(key, ended, (event,), self.now)
             else:
                 self._look(key, account, legs, rollout)
-        if account.version > max(due.opened_version, 1):
+        if account.version > due.opened_version:
             self.opened[key] = account.version
             seen = open_rollout(account, legs, self.now, self.rhythm)
             self._keep(key, seen.rollout, seen.events, seen.look_at)

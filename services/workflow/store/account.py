@@ -38,7 +38,7 @@ _SAVE_NEWS = _NEWS.upsert_into(
             AccountRow.creator != _GIVEN.creator,
             (AccountRow.state == "deleted") != (_GIVEN.state == "deleted"),
         ),
-        AccountRow.is_to_open: _GIVEN.is_to_open & (_GIVEN.version > AccountRow.opened_version),
+        AccountRow.is_to_open: _GIVEN.version > AccountRow.opened_version,
     },
 )
 
@@ -133,7 +133,7 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
             one.epoch,
             {holder.engine_id: _json(holder.lease_until) for holder in one.event.holders},
             one.sequence,
-            # Version 1 opens no rollout.
+            # Of a row that is new, with version 1 as the one that needs no rollout.
             one.event.version > 1,
         )
         for one in newest

@@ -80,7 +80,7 @@ def upgrade() -> None:
         _text("state"),
         _number("version"),
         _json("holders"),
-        _number("opened_version", "0"),
+        _number("opened_version", "1"),
         _flag("is_to_open"),
         _flag("is_to_judge", "false"),
         **_with_room(70),
