@@ -12,6 +12,7 @@ from keyturn_contracts.workflow import (
     ListCompared,
     ListPart,
     OutOfPlace,
+    RetireEngine,
 )
 from sqlalchemy import event, select, update
 
@@ -397,3 +398,19 @@ async def test_an_account_that_cannot_be_closed_holds_up_no_other(world: World) 
         await connection.execute(spoil.values(confirmation=kept))
     await world.close()
     assert "RolloutCompleted" in [type(one).__name__ for one in await world.rollout_events()]
+
+
+async def test_an_engine_registered_begun_and_retired_in_one_batch_is_retired(
+    world: World,
+) -> None:
+    engine = GivenEngine(clock=utc_now)
+    retire = by_person(RetireEngine(engine_id="e1", reason="A mistake."), at=utc_now())
+
+    outcomes = await world.answers(engine.registered(), engine.begin(), retire)
+
+    assert [type(one) for one in outcomes] == [CommandApplied] * 3
+    assert await world.refusal(engine.save(workflow("w1", "a"))) == "engine_retired"
+    assert [type(one).__name__ for one in await world.events()] == [
+        "EngineRegistered",
+        "EngineRetired",
+    ]
