@@ -292,6 +292,8 @@ async def test_version_one_opens_no_rollout(world: World) -> None:
     await world.account()
     await world.tell(engine.save(workflow("w1", "a")))
     await world.close()
+    await world.account("mail", 1, "e1")
+    await world.close()
 
     assert await world.rollout_events() == []
 
