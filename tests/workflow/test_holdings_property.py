@@ -35,7 +35,7 @@ from keyturn_contracts.workflow import (
     SavedWorkflow,
     SaveWorkflows,
 )
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from services.workflow.handlers import handlers
 from services.workflow.jobs.closing import close
@@ -43,6 +43,7 @@ from services.workflow.jobs.judging import judge
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.store.holding import load_holdings_of
 from services.workflow.tables import Base, BindingRow, EngineRow, RolloutRow
+from shared.database.engines import create_engine
 from shared.messaging.batch import Message, apply_batch
 from tests.batches import Database, service_database
 from tests.running_stack import RunningStack
@@ -497,11 +498,24 @@ class Holdings(RuleBasedStateMachine):
         assert not missing
 
 
+async def leave_rows_alone(database: Database) -> None:
+    """Keep autovacuum away: it freezes rows, which the twin's comparison takes for a lock gone."""
+    owner = create_engine(database.settings, "owner")
+    async with owner.begin() as connection:
+        for table in Base.metadata.sorted_tables:
+            await connection.execute(
+                text(f"ALTER TABLE {table.name} SET (autovacuum_enabled = false)")
+            )
+    await owner.dispose()
+
+
 def test_holdings_are_what_their_bindings_say(stack: RunningStack) -> None:
     async def open_database(exits: AsyncExitStack) -> Database:
-        return await exits.enter_async_context(
+        database = await exits.enter_async_context(
             service_database(stack, "workflow", Base.metadata, fill)
         )
+        await leave_rows_alone(database)
+        return database
 
     exits = AsyncExitStack()
     with asyncio.Runner() as loop:
