@@ -57,7 +57,7 @@ Outcome = CommandApplied | CommandRefused
 
 ENGINES = ("e1", "e2")
 ACCOUNTS = ("mail", "chat", "sms")
-WORKFLOWS = ("w1", "w2", "w3")
+WORKFLOWS = ("w1", "w2")
 PEOPLE = ("ada", "bob")
 RHYTHM = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=DAY, look_again=DAY)
 
@@ -68,7 +68,7 @@ people = st.sampled_from(PEOPLE)
 task_sets = st.sets(st.tuples(accounts, st.sampled_from(("a", "b"))), max_size=4)
 scopes = st.sampled_from(("everything", *ACCOUNTS))
 
-EXAMPLES = 25
+EXAMPLES = 40
 
 _brands = count()
 
@@ -226,6 +226,15 @@ class Holdings(RuleBasedStateMachine):
 
     # Whole lists.
 
+    @rule(engine_id=engines, workflow_id=workflow_ids, scope=scopes)
+    def forget_one_and_tell_the_whole_list(
+        self, engine_id: str, workflow_id: str, scope: str
+    ) -> None:
+        self.own[engine_id].workflows.pop(workflow_id, None)
+        self.begin_a_list(engine_id, scope)
+        while self.listing[engine_id] is not None:
+            self.go_on_with_the_list(engine_id)
+
     @rule(engine_id=engines, scope=scopes)
     def begin_a_list(self, engine_id: str, scope: str) -> None:
         told, own = self.told[engine_id], self.own[engine_id]
@@ -329,6 +338,13 @@ class Holdings(RuleBasedStateMachine):
         else:
             assert isinstance(outcome, CommandRefused)
             assert (outcome.reason, outcome.details) == ("list_differs", None)
+
+    @rule(engine_id=engines, ahead=st.sampled_from((0, 0, -1)))
+    def confirm_everything(self, engine_id: str, ahead: int) -> None:
+        """Say of each account that nothing failed, and of a deleted one that nothing is held."""
+        for account_id, account in self.accounts.items():
+            holds = not account.is_deleted
+            self.confirm(engine_id, account_id, ahead, holds=holds, failed=0)
 
     def _ever(self, engine_id: str) -> set[Task]:
         return set(self.told[engine_id].tasks)
