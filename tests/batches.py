@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from itertools import count
 from typing import TypeVar
 
 from keyturn_contracts.actor import Actor, Role, engine_issuer
@@ -35,7 +34,28 @@ TWIN = "twin"
 Fill = Callable[[AsyncConnection, str], Awaitable[None]]
 """Put into a brand what a service's tests are about."""
 
-_seconds = count()
+
+class _Moments:
+    """Now, a millisecond apart at least: the ids of commands then sort as they were made.
+
+    They begin anew with each test. One that ran ahead of the clock for good would date commands
+    after what came of them.
+    """
+
+    def __init__(self) -> None:
+        self.begin_anew()
+
+    def next(self) -> datetime:
+        now = datetime.now(UTC)
+        whole = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        self._last = max(whole, self._last + timedelta(milliseconds=1))
+        return self._last
+
+    def begin_anew(self) -> None:
+        self._last = datetime.min.replace(tzinfo=UTC)
+
+
+_moments = _Moments()
 
 
 def asked(
@@ -54,7 +74,7 @@ def asked(
     trace_parent: str | None = None,
 ) -> Asked[C]:
     """Return a verified command. With `engine` it is that engine's own; each is a little later."""
-    moment = at or datetime.now(UTC).replace(microsecond=0) + timedelta(milliseconds=next(_seconds))
+    moment = at or _moments.next()
     if engine is not None:
         by = issuer = engine_issuer(brand, engine)
         roles = ()
@@ -135,6 +155,7 @@ async def service_database(
     `fill` puts into the twin what the tests put into other brands. Its tables come from the
     service's migrations, or, while it has none, from `metadata`.
     """
+    _moments.begin_anew()
     free = _free.setdefault((id(stack), service, id(metadata)), [])
     settings = free.pop() if free else await _new_database(stack, service, metadata, migrations)
     writer = create_engine(settings, "writer")

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from deploy.local.external import read_external
 from deploy.local.problems import StackProblem
@@ -58,3 +59,4 @@ def logging_as_it_was() -> Iterator[None]:
         if one not in before and not type(one).__module__.startswith("_pytest"):
             root.removeHandler(one)
     root.setLevel(level)
+    structlog.reset_defaults()

@@ -6,6 +6,7 @@ import logging
 from urllib.parse import quote
 
 import pytest
+import structlog
 from keyturn_contracts.credential_vault import DeleteAccount, VerifyAccount
 from sqlalchemy import text
 
@@ -90,6 +91,8 @@ async def test_a_secret_is_nowhere_in_the_database_the_logs_or_an_answer(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     configure_logs("credential-vault", logging.DEBUG)
+    # A logger that keeps this set-up would keep it for every later test of this process.
+    structlog.configure(cache_logger_on_first_use=False)
     engine = GivenEngine()
     answers = io.StringIO()
     async with mail_server(certificate) as server:
