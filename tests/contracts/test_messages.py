@@ -72,8 +72,8 @@ def test_every_message_stands_in_one_topic_of_the_document() -> None:
     carried = list(chain.from_iterable(messages_of(topic) for topic in TOPICS))
 
     for message in (*COMMANDS, *EVENTS):
-        assert carried.count(message.__name__) == 1
-        assert document["components"]["messages"][message.__name__]["examples"]
+        assert carried.count(message.type_name()) == 1
+        assert document["components"]["messages"][message.type_name()]["examples"]
     text = json.dumps(document)
     for reference in set(_references(document)):
         found: Any = document

@@ -9,7 +9,7 @@ from keyturn_contracts import envelope
 from keyturn_contracts.examples import EXAMPLES
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused, Message, Part
 from keyturn_contracts.registry import COMMANDS, EVENTS
-from keyturn_contracts.schemas import as_published
+from keyturn_contracts.schemas import as_published, key_shape
 from keyturn_contracts.topics import TOPICS, Topic, commands_topic, events_topic
 
 _HEADER_TEXTS = {
@@ -46,12 +46,11 @@ _OUTCOMES: tuple[type[Part], ...] = (CommandApplied, CommandRefused)
 
 def asyncapi_document(version: str) -> dict[str, Any]:
     """Return the document; equal contracts give an equal document."""
-    models: list[type[Part]] = [*COMMANDS, *EVENTS, *_OUTCOMES]
+    models: tuple[type[Part], ...] = (*COMMANDS, *EVENTS, *_OUTCOMES)
     schemas, components = models_json_schema(
         [(one, "validation") for one in models], ref_template="#/components/schemas/{model}"
     )
-    payloads = {model.__name__: schemas[model, "validation"] for model in models}
-    examples = {type(one).__name__: one for one in EXAMPLES}
+    examples: dict[type[Part], Message] = {type(one): one for one in EXAMPLES}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -65,9 +64,7 @@ def asyncapi_document(version: str) -> dict[str, Any]:
         "operations": dict(_operations()),
         "components": {
             "messages": {
-                model.__name__: _message(
-                    model, payloads[model.__name__], examples.get(model.__name__)
-                )
+                _name(model): _message(model, schemas[model, "validation"], examples.get(model))
                 for model in models
             },
             "schemas": as_published(components.get("$defs", {})),
@@ -78,11 +75,16 @@ def asyncapi_document(version: str) -> dict[str, Any]:
 def messages_of(topic: Topic) -> list[str]:
     """Return the names of the messages that a topic carries."""
     if topic.name.startswith("keyturn.replies."):
-        return [one.__name__ for one in _OUTCOMES]
+        return [_name(one) for one in _OUTCOMES]
     return [
-        *(one.__name__ for one in COMMANDS if commands_topic(one.service) == topic.name),
-        *(one.__name__ for one in EVENTS if events_topic(one.service) == topic.name),
+        *(_name(one) for one in COMMANDS if commands_topic(one.service) == topic.name),
+        *(_name(one) for one in EVENTS if events_topic(one.service) == topic.name),
     ]
+
+
+def _name(model: type[Part]) -> str:
+    """Return a message's type, as two services may have a message of one name."""
+    return model.type_name() if issubclass(model, Message) else model.__name__
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def _operations() -> Iterable[tuple[str, dict[str, Any]]]:
 def _message(model: type[Part], payload: dict[str, Any], example: Message | None) -> dict[str, Any]:
     summary = (model.__doc__ or model.__name__).strip().splitlines()[0]
     shown: dict[str, Any] = {
-        "name": model.type_name() if issubclass(model, Message) else model.__name__,
+        "name": _name(model),
         "title": model.__name__,
         "summary": summary,
         "contentType": envelope.JSON,
@@ -136,7 +138,7 @@ def _message(model: type[Part], payload: dict[str, Any], example: Message | None
     if issubclass(model, Message):
         shown["bindings"] = {
             "kafka": {
-                "key": {"type": "string", "description": f"`<brand>/{model.kind}/<id>`"},
+                "key": {"type": "string", "description": f"`{key_shape(model)}`"},
                 "bindingVersion": "0.5.0",
             }
         }

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field, StringConstraints, field_validator
 
 from keyturn_contracts.ids import Hex256, Id, Slug
+from keyturn_contracts.installation import Clearance
 from keyturn_contracts.message import Command, Event, Message, Part
 
 Retire = Annotated[
@@ -32,6 +33,8 @@ Settings = dict[
     Annotated[str, StringConstraints(max_length=2000)],
 ]
 
+_NotForTheBrand = Literal["not_licensed", "not_installed"]
+"""Of an extension outside the brand's licence; of a third party's that nobody installed."""
 _BadCredentials = Literal[
     "sealed_invalid",
     "transport_key_expired",
@@ -50,6 +53,7 @@ AddAccountReason = Literal[
     "extension_unknown",
     "edit_in_progress",
     "not_an_administrator",
+    _NotForTheBrand,
     _BadCredentials,
 ]
 EditAccountReason = Literal["account_unknown", "not_an_owner"]
@@ -59,10 +63,16 @@ EditCredentialsReason = Literal[
     "edit_in_progress",
     "version_differs",
     "extension_unknown",
+    _NotForTheBrand,
     _BadCredentials,
 ]
 VerifyAccountReason = Literal[
-    "account_unknown", "not_an_owner", "account_deleted", "provider_unreachable"
+    "account_unknown",
+    "not_an_owner",
+    "account_deleted",
+    "provider_unreachable",
+    "scheme_not_supported",
+    _NotForTheBrand,
 ]
 DeleteAccountReason = Literal["account_unknown", "not_an_owner"]
 
@@ -209,6 +219,15 @@ class CredentialFetched(Event):
     @property
     def subject_id(self) -> str:
         return f"{self.account_id}/{self.engine_id}"
+
+
+class ExtensionCleared(Clearance):
+    """The vault's part of an uninstallation: the extension's accounts are deleted."""
+
+    service: ClassVar = "credential-vault"
+
+    accounts: int = Field(ge=0)
+    """How many were deleted for it."""
 
 
 class CredentialsWanted(Part):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from keyturn_contracts import catalog, credential_vault, workflow
+from keyturn_contracts import catalog, credential_vault, installation, workflow
 from keyturn_contracts.digest import EMPTY, binding_digest, to_hex
 from keyturn_contracts.keys import PublicJwk
 from keyturn_contracts.message import Message
@@ -27,12 +27,19 @@ _REACH = workflow.Reach(extensions=("smtp-relay",))
 _SETTINGS = {"host": "smtp.example.com", "port": "587", "security": "starttls"}
 
 _MANIFEST = catalog.Manifest(
-    slug="smtp-relay",
-    name="SMTP Relay",
-    publisher="Keyturn",
-    party="first",
+    slug="loud-mail",
+    name="Loud Mail",
+    publisher="loud-mail",
+    by="Loud Mail Ltd",
+    party="third",
     category="email",
     description="Sends mail through the brand's own mail server.",
+    preview=True,
+    steps=(
+        catalog.Step(
+            id="send", kind="task", name="Send a mail", description="Sends one mail to one person."
+        ),
+    ),
     settings=(
         catalog.FieldSpec(name="host", title="Host"),
         catalog.FieldSpec(name="port", title="Port", default="587"),
@@ -56,16 +63,72 @@ _MANIFEST = catalog.Manifest(
         ),
     ),
     domains=(
+        catalog.DomainRule(rule="api.loud-mail.example", purpose="templates"),
         catalog.DomainRule(
             rule="{host}:{port}",
             purpose="the brand's mail server",
             slots={"host": "[a-z0-9.-]+", "port": "[0-9]{1,5}"},
         ),
     ),
+    additional_domains=catalog.AdditionalDomains(
+        allowed=True, why="A brand may link to pictures of its own."
+    ),
+    permissions=(
+        catalog.Permission(data="contacts", purpose="The addresses that mail is sent to."),
+    ),
+    support=catalog.SupportDetails(
+        name="Loud Mail support", email="help@loud-mail.example", hours="Mo to Fr, 9 to 17 CET"
+    ),
+    privacy_policy=catalog.LegalDocument(url="https://loud-mail.example/privacy", version="3"),
+    terms=catalog.LegalDocument(url="https://loud-mail.example/terms", version="2026-01"),
     rotation=catalog.RotationFacts(
         rotation_class="operator_defined", note="The mail server's operator decides."
     ),
 )
+
+
+def _extension(kind: type[catalog.ExtensionChanged], **changes: object) -> Message:
+    return kind.model_validate(
+        {"manifest": _MANIFEST, "version": 2, "published_at": _NOON} | changes
+    )
+
+
+_CONSENT = installation.Consent(
+    id="0199c1a2-6f00-7c3b-8b1e-0c6f2a9d4e51",
+    by="ada",
+    at=_NOON,
+    version=1,
+    digest=_DIGEST,
+    privacy_policy=_MANIFEST.privacy_policy,
+    terms=_MANIFEST.terms,
+)
+_STARTED = installation.Uninstallation(
+    uninstall_id="0199c1a2-7a10-7d22-9f00-5b8e1c2d3f40",
+    by="ada",
+    reason="We changed to another.",
+    started_at=_NOON,
+    deadline=_NOON + timedelta(hours=1),
+    waiting=installation.PARTICIPANTS,
+)
+
+
+def _installation(kind: type[installation.InstallationChanged], **changes: object) -> Message:
+    state: dict[str, object] = {
+        "extension": "loud-mail",
+        "state": "installed",
+        "implicit": False,
+        "party": "third",
+        "preview": True,
+        "version": 1,
+        "may_add_domains": True,
+        "declared": ("api.loud-mail.example", "{host}:{port}"),
+        "hosts": (installation.AccountHost(rule="smtp.example.com:587", accounts=1),),
+        "domains": ("api.loud-mail.example", "smtp.example.com:587"),
+        "domains_revision": 2,
+        "permissions": ("contacts",),
+        "consent": _CONSENT,
+    }
+    return kind.model_validate(state | changes)
 
 
 def _account(kind: type[credential_vault.AccountChanged], **changes: object) -> Message:
@@ -97,6 +160,7 @@ def _engine(kind: type[workflow.EngineChanged], state: str) -> Message:
             "state": state,
             "epoch": 3,
             "number": 41,
+            "uses": (workflow.ExtensionUse(extension="smtp-relay", workflows=40, tasks=52),),
         }
     )
 
@@ -118,6 +182,21 @@ def _rollout(kind: type[workflow.RolloutChanged], **changes: object) -> Message:
 
 
 EXAMPLES: tuple[Message, ...] = (
+    catalog.PublishExtension(manifest=_MANIFEST),
+    catalog.CertifyExtension(extension="loud-mail"),
+    catalog.RetireExtension(extension="loud-mail", reason="Its publisher has closed."),
+    catalog.SetLicence(extensions=("loud-mail",), plans=("standard",)),
+    installation.InstallExtension(extension="loud-mail", accepts=_DIGEST),
+    installation.AcceptChange(extension="loud-mail", accepts=_DIGEST),
+    installation.AddDomains(
+        extension="loud-mail", domains=("pictures.example.com",), reason="Our pictures."
+    ),
+    installation.RemoveDomains(
+        extension="loud-mail", domains=("pictures.example.com",), reason="They moved."
+    ),
+    installation.UninstallExtension(
+        extension="loud-mail", revision=_DIGEST, reason="We changed to another."
+    ),
     credential_vault.AddAccount(
         account_id=_ACCOUNT,
         extension="smtp-relay",
@@ -167,7 +246,49 @@ EXAMPLES: tuple[Message, ...] = (
     workflow.OverrideRollout(
         rollout_id=f"{_ACCOUNT}.2", engines=("n8n-1",), reason="Switched off for good."
     ),
-    catalog.ExtensionPublished(manifest=_MANIFEST, version=1),
+    _extension(catalog.ExtensionPublished),
+    _extension(
+        catalog.ExtensionCertified, manifest=_MANIFEST.model_copy(update={"preview": False})
+    ),
+    _extension(catalog.ExtensionRetired, state="retired"),
+    catalog.LicenceChanged(extensions=("loud-mail", "smtp-relay"), plans=("standard",)),
+    _installation(installation.ExtensionInstalled),
+    _installation(installation.ExtensionSuspended, state="suspended"),
+    _installation(
+        installation.ChangeProposed,
+        proposed=installation.ProposedChange(
+            version=2, digest=_DIGEST, changes=("It may read tickets.",)
+        ),
+    ),
+    _installation(installation.ChangeAccepted, version=2),
+    _installation(
+        installation.DomainsChanged,
+        added=(
+            installation.AddedDomain(
+                rule="pictures.example.com", by="ada", reason="Our pictures.", at=_NOON
+            ),
+        ),
+        domains=("api.loud-mail.example", "pictures.example.com", "smtp.example.com:587"),
+        domains_revision=3,
+    ),
+    _installation(
+        installation.UninstallStarted, state="uninstalling", uninstallation=_STARTED, domains=()
+    ),
+    _installation(
+        installation.UninstallOverdue,
+        state="uninstalling",
+        domains=(),
+        uninstallation=_STARTED.model_copy(update={"waiting": ("workflow",), "overdue": True}),
+    ),
+    _installation(
+        installation.ExtensionUninstalled,
+        state="uninstalled",
+        domains=(),
+        hosts=(),
+        uninstallation=_STARTED.model_copy(
+            update={"waiting": (), "accounts": 2, "tasks": 7, "completed_at": _NOON}
+        ),
+    ),
     _account(credential_vault.AccountAdded, version=1, holders=(), unretired=()),
     _account(credential_vault.AccountEdited, name="Newsletter (EU)"),
     _account(
@@ -184,8 +305,15 @@ EXAMPLES: tuple[Message, ...] = (
         version=2,
         receipt_sha256=digest_of_receipt(_RECEIPT),
     ),
+    credential_vault.ExtensionCleared(
+        extension="loud-mail", uninstall_id=_STARTED.uninstall_id, done=True, accounts=2
+    ),
     _engine(workflow.EngineRegistered, "registered"),
     _engine(workflow.EngineRetired, "retired"),
+    _engine(workflow.WorkflowsChanged, "registered"),
+    workflow.ExtensionCleared(
+        extension="loud-mail", uninstall_id=_STARTED.uninstall_id, done=False, tasks=7
+    ),
     workflow.AccountBound(engine_id="n8n-1", account_id=_ACCOUNT, bound=True, allowed=True),
     workflow.AccountUnbound(
         engine_id="n8n-1", account_id=_ACCOUNT, bound=True, allowed=False, reason="no_access"

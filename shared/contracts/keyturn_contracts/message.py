@@ -1,32 +1,40 @@
 """What every message on the wire has in common."""
 
-from typing import Annotated, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 MAX_MESSAGE_BYTES = 900 * 1024
 """The largest value of a record, in bytes."""
 
+MAY_GROW: Any = Field(json_schema_extra={"x-may-grow": True})
+"""Marks a closed set of an event to which later releases may add: readers expect unknown ones."""
+
 
 class Key(NamedTuple):
-    """What a message is about; as text the record key `acme/accounts/0199…`."""
+    """What a message is about; as text the record key `acme/accounts/0199…`.
+
+    Where a brand has one thing of a kind its id is empty, and the key `acme/licence`.
+    """
 
     brand: str
     kind: str
     id: str
 
     def __str__(self) -> str:
-        return "/".join(self)
+        return f"{self.brand}/{self.subject}"
 
     @property
     def subject(self) -> str:
-        return f"{self.kind}/{self.id}"
+        return f"{self.kind}/{self.id}" if self.id else self.kind
 
     @classmethod
     def of(cls, text: str) -> "Key":
-        """Read a record key. A ValueError where it has not three parts."""
-        brand, kind, id_ = text.split("/", 2)
-        return cls(brand, kind, id_)
+        """Read a record key. A ValueError where it has not two or three parts."""
+        brand, kind, *ids = text.split("/", 2)
+        if ids == [""]:
+            raise ValueError("A record key does not end in a slash.")
+        return cls(brand, kind, *ids or [""])
 
 
 class Part(BaseModel):

@@ -1,9 +1,18 @@
 """Every message there is, by the type that stands in its header."""
 
-from keyturn_contracts import catalog, credential_vault, workflow
+from keyturn_contracts import catalog, credential_vault, installation, workflow
 from keyturn_contracts.message import Command, Event
 
 COMMANDS: tuple[type[Command], ...] = (
+    catalog.PublishExtension,
+    catalog.CertifyExtension,
+    catalog.RetireExtension,
+    catalog.SetLicence,
+    installation.InstallExtension,
+    installation.AcceptChange,
+    installation.AddDomains,
+    installation.RemoveDomains,
+    installation.UninstallExtension,
     credential_vault.AddAccount,
     credential_vault.EditAccount,
     credential_vault.EditCredentials,
@@ -20,6 +29,17 @@ COMMANDS: tuple[type[Command], ...] = (
 
 EVENTS: tuple[type[Event], ...] = (
     catalog.ExtensionPublished,
+    catalog.ExtensionCertified,
+    catalog.ExtensionRetired,
+    catalog.LicenceChanged,
+    installation.ExtensionInstalled,
+    installation.ExtensionSuspended,
+    installation.ChangeProposed,
+    installation.ChangeAccepted,
+    installation.DomainsChanged,
+    installation.UninstallStarted,
+    installation.UninstallOverdue,
+    installation.ExtensionUninstalled,
     credential_vault.AccountAdded,
     credential_vault.AccountEdited,
     credential_vault.AccountVerified,
@@ -27,8 +47,11 @@ EVENTS: tuple[type[Event], ...] = (
     credential_vault.CredentialsRetired,
     credential_vault.AccountDeleted,
     credential_vault.CredentialFetched,
+    credential_vault.ExtensionCleared,
     workflow.EngineRegistered,
     workflow.EngineRetired,
+    workflow.WorkflowsChanged,
+    workflow.ExtensionCleared,
     workflow.AccountBound,
     workflow.AccountUnbound,
     workflow.RolloutStarted,

@@ -25,9 +25,14 @@ def schema_of(message: type[Message]) -> dict[str, Any]:
         "$schema": DIALECT,
         "$id": message.type_name(),
         "x-message": "command" if is_command else "event",
-        "x-key": f"<brand>/{message.kind}/<id>",
+        "x-key": key_shape(message),
         **schema,
     }
+
+
+def key_shape(message: type[Message]) -> str:
+    """Return the record key's shape; a brand has one licence, without an id."""
+    return f"<brand>/{message.kind}" + ("" if message.kind == "licence" else "/<id>")
 
 
 def all_schemas() -> dict[str, dict[str, Any]]:

@@ -8,7 +8,7 @@ HOUR_MS = 60 * 60 * 1000
 PARTITIONS = 12
 """For ever: with another number the same key would go to another partition."""
 
-SERVICES = ("catalog", "credential-vault", "workflow")
+SERVICES = ("catalog", "installation", "credential-vault", "workflow")
 """Principals that a service runs as, each with a broker password of its own."""
 BACKEND = "backend"
 """Whatever publishes commands for people and systems of the platform."""
@@ -89,10 +89,25 @@ LOCAL_ISSUER = "local"
 """The issuer that `keyturn up` makes for the command line."""
 
 TOPICS: tuple[Topic, ...] = (
-    *_topics_of("catalog", senders=(BACKEND,), listeners=("credential-vault", "workflow", BACKEND)),
-    *_topics_of("credential-vault", senders=(BACKEND,), listeners=("workflow", BACKEND, ENGINE)),
     *_topics_of(
-        "workflow", senders=(BACKEND, ENGINE), listeners=("credential-vault", BACKEND, ENGINE)
+        "catalog",
+        senders=(BACKEND,),
+        listeners=("installation", "credential-vault", "workflow", BACKEND),
+    ),
+    *_topics_of(
+        "installation",
+        senders=(BACKEND,),
+        listeners=("credential-vault", "workflow", BACKEND, ENGINE),
+    ),
+    *_topics_of(
+        "credential-vault",
+        senders=(BACKEND,),
+        listeners=("installation", "workflow", BACKEND, ENGINE),
+    ),
+    *_topics_of(
+        "workflow",
+        senders=(BACKEND, ENGINE),
+        listeners=("installation", "credential-vault", BACKEND, ENGINE),
     ),
     replies(LOCAL_ISSUER),
 )

@@ -6,14 +6,18 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import Field, StringConstraints, model_validator
 
 from keyturn_contracts.ids import Hex256, Id, RolloutId, Slug
+from keyturn_contracts.installation import Clearance
 from keyturn_contracts.keys import PublicJwk
-from keyturn_contracts.message import Command, Event, Message, Part
+from keyturn_contracts.message import MAY_GROW, Command, Event, Message, Part
 
 EngineKind = Literal["confirming", "leasing"]
 EngineState = Literal["registered", "retired"]
 RolloutState = Literal["open", "overdue", "completed", "superseded"]
-WhyWaiting = Literal["unconfirmed", "failed", "vanished", "lease"]
-NotAllowed = Literal["no_access", "account_unknown", "account_deleted"]
+WhyWaiting = Annotated[Literal["unconfirmed", "failed", "vanished", "lease"], MAY_GROW]
+NotAllowed = Annotated[
+    Literal["no_access", "account_unknown", "account_deleted", "not_licensed", "not_installed"],
+    MAY_GROW,
+]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 WorkflowId = Annotated[str, StringConstraints(min_length=1, max_length=256)]
 EVERYTHING = "everything"
@@ -221,6 +225,14 @@ class OverrideRollout(Command):
         return self.rollout_id
 
 
+class ExtensionUse(Part):
+    """How much of what an engine told uses accounts of one extension."""
+
+    extension: Slug
+    workflows: int = Field(ge=1)
+    tasks: int = Field(ge=1)
+
+
 class EngineChanged(AboutEngine, Event):
     """Base of the events about an engine: its registration, and where its log stands."""
 
@@ -233,6 +245,8 @@ class EngineChanged(AboutEngine, Event):
     state: EngineState
     epoch: int = 0
     number: int = 0
+    uses: tuple[ExtensionUse, ...] = ()
+    """Of each extension that its workflows use, in the order of slugs; counted now and then."""
 
 
 class EngineRegistered(EngineChanged):
@@ -241,6 +255,22 @@ class EngineRegistered(EngineChanged):
 
 class EngineRetired(EngineChanged):
     """Nothing is accepted from it any more."""
+
+
+class WorkflowsChanged(EngineChanged):
+    """How much of which extensions it uses is different."""
+
+
+class ExtensionCleared(Clearance):
+    """Its part of an uninstallation: no task of it may run, and no engine holds an account of it.
+
+    Each deletion of an account has its rollout, with its proof; `done` waits for all of them.
+    """
+
+    service: ClassVar = "workflow"
+
+    tasks: int = Field(ge=0)
+    """How many were suspended."""
 
 
 class HoldingChanged(Event):

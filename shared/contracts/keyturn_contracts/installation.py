@@ -1,0 +1,256 @@
+"""Messages owned by the installation service: what a brand accepted, and what may be reached."""
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, get_args
+
+from pydantic import Field, StringConstraints
+
+from keyturn_contracts.catalog import BrandData, LegalDocument, Party, Sentence
+from keyturn_contracts.ids import Hex256, Id, Slug
+from keyturn_contracts.message import MAY_GROW, Command, Event, Message, Part
+
+InstallationState = Literal["installed", "suspended", "uninstalling", "uninstalled"]
+"""`suspended`: the licence does not cover it now; nothing of it is lost."""
+_Participant = Literal["credential-vault", "workflow"]
+Participant = Annotated[_Participant, MAY_GROW]
+"""A service that has to end its part of an uninstallation."""
+PARTICIPANTS: tuple[_Participant, ...] = get_args(_Participant)
+
+ALL_BLOCKED = "All domains are blocked."
+"""What people read where an installation has no domain."""
+MAX_ADDED = 500
+"""How many domains a brand may add to one installation."""
+MAX_HOSTS = 2000
+"""How many exact hosts of accounts stand in an event; what is beyond is blocked, and counted."""
+
+Domain = Annotated[str, StringConstraints(min_length=1, max_length=600)]
+"""As somebody typed it; `keyturn_contracts.domains` says what it means, or why it is refused."""
+
+_AboutAnInstallation = Literal["not_an_administrator", "not_licensed", "not_installed"]
+InstallExtensionReason = Literal[
+    "not_an_administrator",
+    "not_licensed",
+    "extension_unknown",
+    "extension_retired",
+    "review_stale",
+    "already_implicit",
+    "uninstalling",
+]
+AcceptChangeReason = Literal["nothing_proposed", "review_stale", _AboutAnInstallation]
+AddDomainsReason = Literal["domains_fixed", "domains_refused", _AboutAnInstallation]
+RemoveDomainsReason = Literal["domains_refused", _AboutAnInstallation]
+UninstallExtensionReason = Literal["implicit", "impact_changed", _AboutAnInstallation]
+
+
+class AboutInstallation(Message):
+    """Base of the messages about one extension of a brand."""
+
+    service: ClassVar = "installation"
+    kind: ClassVar = "installations"
+
+    extension: Slug
+
+    @property
+    def subject_id(self) -> str:
+        return self.extension
+
+
+class ReviewChanged(Part):
+    """The details of a refusal as `review_stale`: the digest of today, and what is different."""
+
+    digest: Hex256
+    changes: tuple[str, ...]
+
+
+class InstallExtension(AboutInstallation, Command):
+    """Accept exactly what `GET /v1/installations/{slug}/review` showed."""
+
+    reasons: ClassVar = get_args(InstallExtensionReason)
+    details: ClassVar = ReviewChanged
+
+    accepts: Hex256
+    """The digest of the review."""
+
+
+class AcceptChange(AboutInstallation, Command):
+    """Accept what a newer version of the extension asks for beyond what was accepted."""
+
+    reasons: ClassVar = get_args(AcceptChangeReason)
+    details: ClassVar = ReviewChanged
+
+    accepts: Hex256
+
+
+class AddDomains(AboutInstallation, Command):
+    """Let the extension reach more of the internet. A verdict for each domain that was not added.
+
+    Refused as `domains_refused` where none was added and none was there already.
+    """
+
+    reasons: ClassVar = get_args(AddDomainsReason)
+
+    domains: tuple[Domain, ...] = Field(min_length=1, max_length=MAX_ADDED)
+    reason: Sentence
+
+
+class RemoveDomains(AboutInstallation, Command):
+    """Take domains away that the brand added; declared ones stay. A verdict for each."""
+
+    reasons: ClassVar = get_args(RemoveDomainsReason)
+
+    domains: tuple[Domain, ...] = Field(min_length=1, max_length=MAX_ADDED)
+    reason: Sentence
+
+
+class ImpactChanged(Part):
+    """The details of a refusal as `impact_changed`: the revision of today's answer."""
+
+    revision: Hex256
+
+
+class UninstallExtension(AboutInstallation, Command):
+    """End all access to an extension, delete its accounts, suspend its tasks.
+
+    It begins by this command and is complete when each participant has said so.
+    """
+
+    reasons: ClassVar = get_args(UninstallExtensionReason)
+    details: ClassVar = ImpactChanged
+
+    revision: Hex256 | None = None
+    """Of the answer of `GET /v1/installations/{slug}/impact` that somebody looked at."""
+    force: bool = False
+    """Whatever the world looks like now. One of both has to be given."""
+    reason: Sentence = "No reason was given."
+
+
+class AddedDomain(Part):
+    """A domain that the brand added, as `keyturn_contracts.domains` stores it."""
+
+    rule: str
+    by: str
+    reason: str
+    at: datetime
+
+
+class AccountHost(Part):
+    """An exact address that accounts' settings give: `name` or `name:port`."""
+
+    rule: str
+    accounts: int = Field(ge=1)
+    """How many accounts give it."""
+
+
+class Consent(Part):
+    """Who accepted what, and when. All of them are kept for ever; this is the newest."""
+
+    id: str
+    by: str
+    at: datetime
+    version: int = Field(ge=1)
+    """Of the manifest."""
+    digest: Hex256
+    privacy_policy: LegalDocument | None = None
+    terms: LegalDocument | None = None
+
+
+class ProposedChange(Part):
+    """What a newer version of the manifest asks for; the accepted version goes on."""
+
+    version: int = Field(ge=1)
+    digest: Hex256
+    """Of the review that `AcceptChange` accepts."""
+    changes: tuple[str, ...]
+    """What becomes wider or different, each in a sentence for people."""
+
+
+class Uninstallation(Part):
+    """How far an uninstallation has got."""
+
+    uninstall_id: Id
+    """The id of the command that began it."""
+    by: str
+    reason: str
+    started_at: datetime
+    deadline: datetime
+    waiting: tuple[Participant, ...] = ()
+    """Who has not confirmed yet."""
+    accounts: int = Field(default=0, ge=0)
+    """How many were deleted, as the vault counted."""
+    tasks: int = Field(default=0, ge=0)
+    """How many were suspended, as the workflow service counted."""
+    overdue: bool = False
+    completed_at: datetime | None = None
+
+
+class InstallationChanged(AboutInstallation, Event):
+    """Base of the events about an installation: all its state after the change."""
+
+    state: InstallationState
+    implicit: bool
+    """It comes with the licence; nobody installed it, and nobody can uninstall it."""
+    party: Party
+    preview: bool
+    version: int = Field(ge=1)
+    """Of the manifest whose domains and permissions are in force."""
+    may_add_domains: bool
+    declared: tuple[str, ...] = ()
+    """Rules of the manifest without slots, and with them."""
+    added: tuple[AddedDomain, ...] = ()
+    hosts: tuple[AccountHost, ...] = ()
+    hosts_left_out: int = Field(default=0, ge=0)
+    domains: tuple[str, ...] = ()
+    """The effective list: exactly what may be reached. Empty: all domains are blocked."""
+    domains_revision: int = Field(ge=1)
+    """Rises whenever the effective list changes."""
+    permissions: tuple[BrandData, ...] = ()
+    consent: Consent | None = None
+    proposed: ProposedChange | None = None
+    uninstallation: Uninstallation | None = None
+    """Of an installation that is being or was uninstalled."""
+
+
+class ExtensionInstalled(InstallationChanged):
+    """It can be used: it was accepted, or came with the licence, or its licence is back."""
+
+
+class ExtensionSuspended(InstallationChanged):
+    """The licence does not cover it any more; nothing of it is lost."""
+
+
+class ChangeProposed(InstallationChanged):
+    """A newer version asks for more than was accepted."""
+
+
+class ChangeAccepted(InstallationChanged):
+    """A newer version is in force: accepted, or because it asks for less."""
+
+
+class DomainsChanged(InstallationChanged):
+    """What it may reach is different."""
+
+
+class UninstallStarted(InstallationChanged):
+    """Nobody can use it any more; each participant ends its part."""
+
+
+class UninstallOverdue(InstallationChanged):
+    """An uninstallation is late; `waiting` names who is missing."""
+
+
+class ExtensionUninstalled(InstallationChanged):
+    """Each participant has confirmed that nothing of it is left."""
+
+
+class Clearance(Event):
+    """How far one participant has got with its part of an uninstallation."""
+
+    kind: ClassVar = "clearances"
+
+    extension: Slug
+    uninstall_id: Id
+    done: bool
+
+    @property
+    def subject_id(self) -> str:
+        return f"{self.extension}/{self.service}"
