@@ -100,6 +100,12 @@ def test_an_id_tells_when_it_was_made() -> None:
         assert time_of_id(text) is None
 
 
+def test_ids_sort_in_the_order_they_were_made() -> None:
+    made = [new_id() for _ in range(5000)]
+
+    assert made == sorted(set(made))
+
+
 def _references(part: Any) -> list[str]:
     if isinstance(part, list):
         return list(chain.from_iterable(map(_references, cast("list[Any]", part))))
