@@ -14,11 +14,13 @@ R_co = TypeVar("R_co", bound=str, covariant=True)
 class Applied(Generic[S_co]):
     """Yes: this is the state now, and these events tell everyone (none: nothing announced changed).
 
-    The machinery gives each event the next sequence of its aggregate.
+    The machinery gives each event the next sequence of its aggregate. `verdicts` are of what was
+    not applied of many things that the command named; all of them, the outcome shows the first.
     """
 
     state: S_co
     events: Sequence[Event] = ()
+    verdicts: Sequence[Verdict] = ()
     details: Part | None = None
 
 
@@ -27,10 +29,12 @@ class Unchanged(Generic[S_co]):
     """Yes, and it was so already. `why` is a sentence for people.
 
     `state` is what must be kept all the same and nobody hears of, such as a number taken.
+    `verdicts` as of `Applied`.
     """
 
     why: str
     state: S_co | None = None
+    verdicts: Sequence[Verdict] = ()
     details: Part | None = None
 
 

@@ -32,10 +32,10 @@ def outcome_of(
 ) -> AnyOutcome | None:
     """Return what its sender is told; None where a job will conclude it."""
     match decision:
-        case Applied(details=details):
-            return _applied(command, announced, changed=True, details=_as_json(details))
-        case Unchanged(why, details=details):
-            return _applied(command, announced, changed=False, note=why, details=_as_json(details))
+        case Applied():
+            return _applied(command, announced, decision, changed=True)
+        case Unchanged(why):
+            return _applied(command, announced, decision, changed=False, note=why)
         case Refused(reason, message, details=details):
             return CommandRefused(
                 command=command, reason=reason, message=message, details=_as_json(details)
@@ -46,20 +46,31 @@ def outcome_of(
             return _applied(
                 command,
                 announced,
+                decision,
                 changed=decision.changed,
                 note=decision.note,
-                verdicts=tuple(decision.verdicts[:NAMED]),
-                not_applied=max(decision.not_applied, len(decision.verdicts)),
-                details=_as_json(decision.details),
+                not_applied=decision.not_applied,
             )
 
 
-def _applied(command: str, announced: Sequence[Announced], **rest: Any) -> CommandApplied:
+def _applied(
+    command: str,
+    announced: Sequence[Announced],
+    decision: Applied[Any] | Unchanged[Any] | AppliedToMany,
+    *,
+    changed: bool,
+    note: str | None = None,
+    not_applied: int = 0,
+) -> CommandApplied:
     return CommandApplied(
         command=command,
+        changed=changed,
+        note=note,
         revision=max((one.revision for one in announced), default=None),
         events=tuple(one.event for one in announced[:NAMED]),
-        **rest,
+        verdicts=tuple(decision.verdicts[:NAMED]),
+        not_applied=max(not_applied, len(decision.verdicts)),
+        details=_as_json(decision.details),
     )
 
 
