@@ -145,7 +145,8 @@ class Reading:
         if kind is None:
             known = envelope.type in COMMAND_BY_TYPE or envelope.type in EVENT_BY_TYPE
             raise _CannotReadError("topic_wrong" if known else "type_unknown")
-        if not envelope.subject.startswith(f"{kind.kind}/"):
+        # Where a brand has one thing of a kind, the subject is the kind alone.
+        if envelope.subject.partition("/")[0] != kind.kind:
             raise _CannotReadError("key_wrong", SUBJECT)
         if envelope.actor is None:
             raise _CannotReadError("actor_missing", ACTOR)

@@ -10,9 +10,7 @@ import anyio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from keyturn_contracts.catalog import (
-    ExtensionPublished,
-)
+from keyturn_contracts.catalog import ExtensionPublished, SetLicence
 from keyturn_contracts.credential_vault import EditAccount, EditCredentials
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.message import Command
@@ -64,6 +62,7 @@ HANDLERS = Handlers(
     _THINGS.command(EditAccount, _decide),
     _THINGS.command(EditCredentials, _decide),
     _THINGS.command(BeginEpoch, _decide),
+    _THINGS.command(SetLicence, _decide),
     Listener(ExtensionPublished, _hear),
 )
 
@@ -118,6 +117,35 @@ async def test_an_honest_command_is_asked_by_its_signer(reading: Reading) -> Non
     assert asked.key == ("acme", "accounts", "mail")
     assert asked.evidence.value == record.value
     assert asked.wants_reply
+
+
+async def test_what_a_brand_has_one_of_is_named_by_its_kind_alone(issuers: Issuers) -> None:
+    record = command_record(SetLicence(plans=("small",)), by=LOCAL)
+    invalid = command_record(SetLicence(), by=LOCAL, value=b'{"plans":7}')
+
+    asked = await read(reading_of("catalog", issuers), record)
+    refused = await read(reading_of("catalog", issuers), invalid)
+
+    assert record.key == b"acme/licence"
+    assert isinstance(asked, Asked)
+    assert asked.key == ("acme", "licence", "")
+    assert isinstance(refused, RefusedOnArrival)
+    assert (refused.key, refused.reason) == (("acme", "licence", ""), "invalid")
+
+
+@pytest.mark.parametrize("subject", ["licence/x", "licences", "accounts/mail"])
+async def test_a_licence_under_any_other_subject_is_none(issuers: Issuers, subject: str) -> None:
+    record = command_record(
+        SetLicence(),
+        by=LOCAL,
+        claims={"message_subject": subject},
+        headers={"ce_subject": subject.encode()},
+        key=f"acme/{subject}".encode(),
+    )
+
+    assert await read(reading_of("catalog", issuers), record) == Unreadable(
+        "key_wrong", "" if subject == "licence/x" else "ce_subject"
+    )
 
 
 async def test_the_digest_covers_type_key_and_value(reading: Reading) -> None:

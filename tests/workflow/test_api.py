@@ -11,7 +11,7 @@ from keyturn_contracts.proof import check
 from keyturn_contracts.workflow import ListPart, RetireEngine
 
 from services.workflow.proof_keys import ProofKeys
-from services.workflow.queries.cursor import write_cursor
+from shared.http.paging import write_cursor
 from tests.running_stack import RunningStack
 from tests.workflow.given import GivenEngine, by_person, fetched, utc_now, workflow
 from tests.workflow.http import Client, running_client

@@ -10,10 +10,9 @@ from keyturn_contracts.workflow import NotAllowed, WhyWaiting
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.api.paging import After, Limit, read_after, whose
+from services.workflow.api.seeing import whose
 from services.workflow.queries import rollout as rollout_queries
 from services.workflow.queries import workflow as queries
-from services.workflow.queries.cursor import write_cursor
 from services.workflow.queries.rollout import Filter
 from services.workflow.rules.access import may_use
 from services.workflow.rules.account import Account
@@ -24,6 +23,7 @@ from services.workflow.store.rollout import STATE, read_rollout
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
+from shared.http.paging import After, Limit, read_after, write_cursor
 
 router = APIRouter(prefix="/v1")
 
