@@ -97,7 +97,7 @@ TOPICS: tuple[Topic, ...] = (
     *_topics_of(
         "installation",
         senders=(BACKEND,),
-        listeners=("credential-vault", "workflow", BACKEND, ENGINE),
+        listeners=("catalog", "credential-vault", "workflow", BACKEND, ENGINE),
     ),
     *_topics_of(
         "credential-vault",
