@@ -33,6 +33,8 @@ class VaultSettings(BaseModel):
     tries_window_seconds: float = Field(default=10, gt=0)
     binding_wait_seconds: float = Field(default=1, ge=0, le=10)
     """How long a fetch waits for the news of its binding before it is refused."""
+    contact: str = Field(default="your operator", min_length=1, max_length=200)
+    """Whom to turn to about a licence, as in: reach out to your operator."""
 
     @property
     def lease(self) -> timedelta:
