@@ -1,0 +1,7 @@
+"""What a manifest may say: its text is read, and judged where the contract alone would let it."""
+
+from services.catalog.rules.manifest.error import ManifestError
+from services.catalog.rules.manifest.judging import problems_of
+from services.catalog.rules.manifest.reading import read_library, read_manifest
+
+__all__ = ["ManifestError", "problems_of", "read_library", "read_manifest"]

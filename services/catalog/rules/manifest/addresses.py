@@ -1,0 +1,135 @@
+"""Where an extension connects to: its rules, and whether they cover what its probes ask."""
+
+import re
+from collections.abc import Collection, Iterator
+
+from keyturn_contracts.catalog import DomainRule, Manifest
+
+from services.catalog.rules.manifest.templates import (
+    Names,
+    has_stray_brace,
+    slots_of,
+    whole_slot,
+)
+from services.catalog.rules.manifest.wording import is_expression
+
+_SCHEME = "https://"
+_END_OF_AUTHORITY = re.compile(r"[/?#]")
+_AUTHORITY = re.compile(r"(?:[a-z0-9_.-]|\{[a-z][a-z0-9_]*\})+(?::(?:[0-9]+|\{[a-z][a-z0-9_]*\}))?")
+_DEFAULT_PORT = ":443"
+_MOST_FORMS = 100
+_LONGEST_FORM = 4000
+_TOO_MANY = "is too long, or can take too many forms; use fewer derived values."
+
+
+def problems_of_domains(manifest: Manifest, private: Collection[str]) -> Iterator[str]:
+    known = {one.name for one in (*manifest.settings, *manifest.derived)}
+    for domain in manifest.domains:
+        used = slots_of(domain.rule)
+        for name in sorted(used - known):
+            yield f"domains: {domain.rule} names {name}, which is no setting."
+        for name in sorted(used ^ domain.slots.keys()):
+            yield f"domains: {domain.rule} and its slots differ about {name}."
+        for name, pattern in domain.slots.items():
+            if not is_expression(pattern):
+                yield f"domains: the slot {name} of {domain.rule} is no regular expression."
+        if has_stray_brace(domain.rule):
+            yield f"domains: {domain.rule} has a brace that opens or closes nothing."
+        if problem := _problem_of_rule(domain, private):
+            yield f"domains: {problem}"
+
+
+def problems_of_url(place: str, url: str, manifest: Manifest, names: Names) -> Iterator[str]:
+    """Say why the manifest's own rules do not let this URL be asked, in each form it can take."""
+    whole = whole_slot(url)
+    if whole is not None and whole not in names.derived:
+        yield from _problems_of_brands_url(place, whole, manifest, names)
+        return
+    forms = _forms(url, names)
+    if forms is None:
+        yield f"{place} {_TOO_MANY}"
+        return
+    for form in forms:
+        if not form.startswith(_SCHEME):
+            yield f"{place} has to begin with https://."
+            return
+        if not _AUTHORITY.fullmatch(_authority(form).lower()):
+            yield f"{place} has no host, or more than a host and a port before its path."
+            return
+    as_written = url.startswith(_SCHEME)
+    for one in [url] if as_written else forms:
+        yield from problems_of_address(place, _authority(one), manifest, names)
+
+
+def problems_of_address(
+    place: str, authority: str, manifest: Manifest, names: Names
+) -> Iterator[str]:
+    """Say that no rule covers an address, `host` or `host:port`, whose port is 443 where absent."""
+    rules = [one.rule.lower().removesuffix(_DEFAULT_PORT) for one in manifest.domains]
+    if _is_covered(authority, rules):
+        return
+    forms = _forms(authority, names)
+    if forms is None:
+        yield f"{place} {_TOO_MANY}"
+    for form in forms or []:
+        if not _is_covered(form, rules) and not _is_the_brands(form, manifest):
+            yield f"{place} asks {form}, which none of the extension's domains covers."
+
+
+def _authority(url: str) -> str:
+    return _END_OF_AUTHORITY.split(url.removeprefix(_SCHEME), maxsplit=1)[0]
+
+
+def _is_covered(authority: str, rules: list[str]) -> bool:
+    host, separator, port = authority.lower().removesuffix(_DEFAULT_PORT).partition(":")
+    for rule in rules:
+        name, of_rule, port_of_rule = rule.partition(":")
+        if (separator, port) != (of_rule, port_of_rule):
+            continue
+        if host == name:
+            return True
+        if name.startswith("*.") and host.endswith(name[1:]) and len(host) >= len(name):
+            return True
+    return False
+
+
+def _is_the_brands(authority: str, manifest: Manifest) -> bool:
+    """Tell whether somebody fills in the whole host, and the brand's own list is what covers it."""
+    return manifest.may_add_domains and whole_slot(authority.partition(":")[0]) is not None
+
+
+def _problems_of_brands_url(
+    place: str, name: str, manifest: Manifest, names: Names
+) -> Iterator[str]:
+    given = names.settings.get(name) or names.fields.get(name)
+    if given is None:
+        return
+    if given.pattern is None or not given.pattern.removeprefix("^").startswith(_SCHEME):
+        yield f"{place} is {name}, so the pattern of {name} has to begin with https://."
+    if not manifest.may_add_domains:
+        yield (
+            f"{place} is {name}, which may be anywhere: let brands add domains, or name a host "
+            "that a domain of the extension covers."
+        )
+
+
+def _forms(template: str, names: Names) -> list[str] | None:
+    """Return the template without derived values, once for each way that they can come out."""
+    forms = [template]
+    derived = sorted(slots_of(template) & names.derived.keys())
+    parts = [template, *(one for name in derived for one in names.derived[name].first_of)]
+    if max(map(len, parts)) > _LONGEST_FORM:
+        return None
+    for name in derived:
+        forms = [
+            form.replace("{" + name + "}", one)
+            for form in forms
+            for one in names.derived[name].first_of
+        ]
+        if len(forms) > _MOST_FORMS or max(map(len, forms)) > _LONGEST_FORM:
+            return None
+    return forms
+
+
+def _problem_of_rule(_domain: DomainRule, _private: Collection[str]) -> str | None:
+    return None

@@ -1,0 +1,42 @@
+"""What is asked of first and of third parties: whom people turn to, and on which terms."""
+
+from collections.abc import Iterator
+
+from keyturn_contracts.catalog import Manifest
+
+FIRST_PARTY = "keyturn"
+"""The publisher of what the platform itself makes; nobody else goes by it."""
+
+
+def problems_of_party(manifest: Manifest) -> Iterator[str]:
+    if manifest.party == "first":
+        yield from _problems_of_first(manifest)
+    else:
+        yield from _problems_of_third(manifest)
+
+
+def _problems_of_first(manifest: Manifest) -> Iterator[str]:
+    if manifest.preview:
+        yield "preview: only a third party's extension can be in preview."
+    if manifest.support is None or manifest.support.documentation is None:
+        yield "support: a first-party extension links to its documentation."
+
+
+def _problems_of_third(manifest: Manifest) -> Iterator[str]:
+    if manifest.publisher == FIRST_PARTY:
+        yield f"publisher: {FIRST_PARTY} is kept for first-party extensions; use your own name."
+    support = manifest.support
+    if support is None:
+        yield (
+            "support: a third party's extension says whom to turn to: a name, hours, and an "
+            "e-mail address or a URL."
+        )
+    else:
+        if not support.hours:
+            yield "support: say in which hours support answers."
+        if support.email is None and support.url is None:
+            yield "support: give an e-mail address or a URL where support is reached."
+    if manifest.privacy_policy is None:
+        yield "privacy_policy: a third party's extension has one, with its URL and version."
+    if manifest.terms is None:
+        yield "terms: a third party's extension has terms of use, with their URL and version."
