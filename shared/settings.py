@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,8 +16,11 @@ from pydantic import (
     FieldSerializationInfo,
     JsonValue,
     SecretStr,
+    ValidationError,
     field_serializer,
 )
+
+Own = TypeVar("Own", bound=BaseModel)
 
 DatabaseRole = Literal["owner", "writer", "reader"]
 _DISCLOSED = {"disclosed": True}
@@ -111,6 +114,21 @@ class ServiceSettings(_Settings):
     """The folder that describes who may send commands."""
     extra: dict[str, JsonValue] = {}
     """What this service alone understands, for its own `settings.py` to judge."""
+
+
+class WrongExtra(ValueError):  # noqa: N818  its text is what the operator reads
+    """The `extra` of a service's settings is wrong. Its text names the fields, never a value."""
+
+
+def read_extra(settings: ServiceSettings, model: type[Own]) -> Own:
+    """Read what a service alone understands, or raise `WrongExtra`."""
+    try:
+        return model.model_validate(settings.extra)
+    except ValidationError as error:
+        named = {f"{'.'.join(map(str, one['loc']))} ({one['type']})" for one in error.errors()}
+        raise WrongExtra(
+            f"`extra` in the settings of {settings.service} is wrong: {', '.join(sorted(named))}."
+        ) from None
 
 
 class ExposedSettings(PermissionError):  # noqa: N818  its text is what the operator reads

@@ -25,8 +25,9 @@ class Rows:
         self._columns = columns
         # An UPDATE would take a parameter with a column's own name for a value to set.
         self._names = [f"{name}_{one.key}" for one in columns]
+        # One dimension, said so: a row's value that is a list itself would pass for another one.
         arrays = [
-            bindparam(name, type_=ARRAY(one.expression.type))
+            bindparam(name, type_=ARRAY(one.expression.type, dimensions=1))
             for name, one in zip(self._names, columns, strict=True)
         ]
         shown = [column(one.key, one.expression.type) for one in columns]

@@ -1,83 +1,107 @@
 """Manifests at a start of the catalog: announced once, whatever happens meanwhile."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
-from keyturn_contracts.catalog import ExtensionPublished, Manifest
-from sqlalchemy import select
+from keyturn_contracts.catalog import ExtensionPublished, RetireExtension
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
-from services.catalog.jobs import MANIFESTS, publish_manifests, read_manifests
 from services.catalog.rules.manifest import ManifestError
-from services.catalog.tables import ExtensionRow
 from shared.database.engines import create_engine
-from tests.batches import Database, published
+from tests.batches import published
+from tests.catalog.given import RELAY, by_operator, first_party, publication, third_party
+from tests.catalog.world import World
 
-(RELAY,) = read_manifests(MANIFESTS)
-CHAT = RELAY.model_copy(update={"slug": "chat", "name": "Chat"})
-
-
-async def versions(engine: AsyncEngine) -> dict[str, int]:
-    async with engine.connect() as connection:
-        rows = await connection.execute(select(ExtensionRow.slug, ExtensionRow.version))
-        return {slug: version for slug, version in rows}  # noqa: C416  a row is no pair to `dict`
+CHAT = first_party("chat")
+RENAMED = first_party("smtp-relay", "Mail")
 
 
-def event_of(value: bytes) -> ExtensionPublished:
-    return ExtensionPublished.model_validate_json(value)
+async def test_the_first_start_announces_every_manifest_to_the_platform(world: World) -> None:
+    assert await world.start(RELAY, CHAT) == 2
+
+    told = dict(await world.events())
+    assert list(told) == ["platform/extensions/chat", "platform/extensions/smtp-relay"]
+    relay = told["platform/extensions/smtp-relay"]
+    assert isinstance(relay, ExtensionPublished)
+    assert (relay.manifest, relay.version, relay.state) == (RELAY, 1, "published")
+    assert await world.versions() == {"chat": 1, "smtp-relay": 1}
+    assert await world.editions("smtp-relay") == [(1, RELAY, None)]
 
 
-async def test_the_first_start_announces_every_manifest_to_the_platform(database: Database) -> None:
-    handled = await publish_manifests(database.writer, [RELAY, CHAT])
+async def test_a_restart_announces_nothing(world: World) -> None:
+    await world.start(RELAY)
+    await world.events()
 
-    chat, relay = await published(database.writer)
-    assert handled == 2
-    assert (relay.topic, relay.key) == ("keyturn.catalog.events", "platform/extensions/smtp-relay")
-    assert (relay.type, relay.headers["ce_brand"]) == ("ExtensionPublished", "platform")
-    assert event_of(relay.value) == ExtensionPublished(manifest=RELAY, version=1)
-    assert event_of(chat.value).manifest == CHAT
-    assert await versions(database.writer) == {"chat": 1, "smtp-relay": 1}
+    assert await world.start(RELAY) == 0
+
+    assert await world.events() == []
 
 
-async def test_a_restart_announces_nothing(database: Database) -> None:
-    await publish_manifests(database.writer, [RELAY])
+async def test_a_changed_manifest_is_announced_alone_as_the_next_version(world: World) -> None:
+    await world.start(RELAY, CHAT)
+    await world.events()
 
-    assert await publish_manifests(database.writer, [RELAY]) == 0
+    assert await world.start(RENAMED, CHAT) == 1
 
-    assert len(await published(database.writer)) == 1
-
-
-async def test_a_changed_manifest_is_announced_alone_as_the_next_version(
-    database: Database,
-) -> None:
-    await publish_manifests(database.writer, [RELAY, CHAT])
-    renamed = RELAY.model_copy(update={"name": "Mail"})
-
-    assert await publish_manifests(database.writer, [renamed, CHAT]) == 1
-
-    last = (await published(database.writer))[-1]
-    assert event_of(last.value) == ExtensionPublished(manifest=renamed, version=2)
-    assert last.sequence == 2
-    assert await versions(database.writer) == {"chat": 1, "smtp-relay": 2}
+    [changed] = await world.extension_events()
+    assert (changed.manifest, changed.version) == (RENAMED, 2)
+    assert await world.editions("smtp-relay") == [(1, RELAY, None), (2, RENAMED, None)]
 
 
-async def test_an_extension_whose_file_is_gone_stays(database: Database) -> None:
-    await publish_manifests(database.writer, [RELAY, CHAT])
+async def test_an_extension_whose_file_is_gone_stays(world: World) -> None:
+    await world.start(RELAY, CHAT)
 
-    assert await publish_manifests(database.writer, [CHAT]) == 0
+    assert await world.start(CHAT) == 0
 
-    assert await versions(database.writer) == {"chat": 1, "smtp-relay": 1}
+    assert await world.versions() == {"chat": 1, "smtp-relay": 1}
 
 
-async def test_processes_that_start_together_announce_once(database: Database) -> None:
-    handled = await asyncio.gather(
-        *(publish_manifests(database.writer, [RELAY, CHAT]) for _ in range(8))
-    )
+async def test_what_an_operator_published_stays_until_the_file_changes(world: World) -> None:
+    mended = first_party("smtp-relay", "Mail, mended")
+    await world.start(RELAY)
+    await world.given(mended)
+
+    unchanged = await world.start(RELAY)
+    changed = await world.start(RENAMED)
+
+    assert (unchanged, changed) == (0, 1)
+    assert [one.version for one in await world.extension_events()] == [3]
+
+
+async def test_what_an_operator_retired_stays_so_at_every_start(world: World) -> None:
+    await world.start(RELAY)
+    await world.applied(by_operator(RetireExtension(extension="smtp-relay", reason="Not here.")))
+    await world.events()
+
+    assert (await world.start(RELAY), await world.start(RENAMED)) == (0, 1)
+
+    [changed] = await world.extension_events()
+    assert (changed.version, changed.state) == (2, "retired")
+
+
+async def test_a_preview_that_it_comes_with_is_one_until_it_is_certified(world: World) -> None:
+    await world.start(third_party(), third_party("letters", preview=False))
+
+    told = {one.manifest.slug: one.manifest.preview for one in await world.extension_events()}
+
+    assert told == {"parcels": True, "letters": False}
+
+
+async def test_a_start_takes_no_slug_from_who_published_it_first(world: World) -> None:
+    await world.applied(publication(third_party("chat")))
+    await world.events()
+
+    with pytest.raises(ManifestError, match="chat: another publisher published an extension"):
+        await world.start(RELAY, CHAT)
+
+    assert await world.events() == []
+
+
+async def test_processes_that_start_together_announce_once(world: World) -> None:
+    handled = await asyncio.gather(*(world.start(RELAY, CHAT) for _ in range(8)))
 
     assert sorted(handled) == [0] * 7 + [2]
-    assert [one.sequence for one in await published(database.writer)] == [1, 1]
+    assert [one.sequence for one in await published(world.database.writer)] == [1, 1]
 
 
 FAIL_AT_COMMIT = """
@@ -88,45 +112,21 @@ CREATE CONSTRAINT TRIGGER fail AFTER INSERT ON outbox DEFERRABLE INITIALLY DEFER
 """
 
 
-async def test_a_start_that_fails_at_its_commit_has_published_nothing(database: Database) -> None:
-    owner = create_engine(database.settings, "owner", connections=1)
+async def test_a_start_that_fails_at_its_commit_has_published_nothing(world: World) -> None:
+    owner = create_engine(world.database.settings, "owner", connections=1)
     async with owner.begin() as connection:
         for statement in FAIL_AT_COMMIT.strip().split(";\n"):
             await connection.exec_driver_sql(statement)
 
     with pytest.raises(DBAPIError, match="the commit fails"):
-        await publish_manifests(database.writer, [CHAT, RELAY])
-    left = (await versions(database.writer), await published(database.writer))
+        await world.start(CHAT, RELAY)
+    left = (await world.versions(), await published(world.database.writer))
     async with owner.begin() as connection:
         await connection.exec_driver_sql("DROP TRIGGER fail ON outbox")
+        await connection.exec_driver_sql("DROP FUNCTION fail")
     await owner.dispose()
-    handled = await publish_manifests(database.writer, [CHAT, RELAY])
+    handled = await world.start(CHAT, RELAY)
 
     assert left == ({}, [])
     assert handled == 2
-    assert [one.sequence for one in await published(database.writer)] == [1, 1]
-
-
-async def test_what_is_stored_is_the_manifest_that_travels(database: Database) -> None:
-    await publish_manifests(database.writer, [RELAY])
-
-    async with database.writer.connect() as connection:
-        stored = await connection.scalar(select(ExtensionRow.manifest))
-    assert Manifest.model_validate(stored) == RELAY
-
-
-@pytest.mark.parametrize(
-    ("name", "spoil", "sentence"),
-    [
-        ("mail.yaml", "", "mail.yaml: its slug is smtp-relay, so rename the file."),
-        ("smtp-relay.yaml", "\nlicence: free\n", "smtp-relay.yaml: licence: a manifest has no"),
-    ],
-)
-def test_one_bad_file_and_none_is_read(
-    tmp_path: Path, name: str, spoil: str, sentence: str
-) -> None:
-    good = (MANIFESTS / "smtp-relay.yaml").read_text(encoding="utf-8")
-    (tmp_path / name).write_text(good + spoil, encoding="utf-8")
-
-    with pytest.raises(ManifestError, match=sentence):
-        read_manifests(tmp_path)
+    assert [one.sequence for one in await published(world.database.writer)] == [1, 1]

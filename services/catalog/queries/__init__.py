@@ -1,0 +1,1 @@
+"""Reads for people: extensions, their steps, and licences."""

@@ -1,0 +1,179 @@
+"""Search as one types: what a few words mean, the best first; in memory and pure."""
+
+import re
+import unicodedata
+from bisect import bisect_left
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from typing import Generic, TypeVar
+
+D = TypeVar("D", bound=Hashable)
+
+MOST_WORDS = 12
+"""How many words of a query count."""
+_SHORTEST_IN_TEXT = 2
+"""With one letter some word of nearly every text begins."""
+_SHORTEST_MISSPELT = 3
+"""A shorter word with one letter wrong could be any other."""
+_SHORTEST_BEGINNING = 5
+"""Likewise of the beginning of one."""
+_LAST = "\U0010ffff"
+_WORD = re.compile(r"[^\W_]+")
+
+_NAME, _LABEL, _TEXT = range(3)
+_FIELDS = range(3)
+
+_IS_THE_NAME = 0
+_BEGINS_THE_NAME = 1
+_BEST_OF_WORDS = 2
+_NEARLY_BEGINS_THE_NAME = 6
+_DISTANCES = (0, 1, 2, 3, 5, 6, 7)
+"""Of a word: it is one of the name; begins one of the name, of the labels, of the text; is a
+misspelt one of the name, of the labels, of the text."""
+
+
+def words_of(text: str) -> list[str]:
+    """Return its words: runs of letters and digits, whatever their case and accents."""
+    plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    return _WORD.findall("".join(one for one in plain if not unicodedata.combining(one)))
+
+
+class Index(Generic[D]):
+    """Finds things by the words of a name, of labels and of a text.
+
+    Every word of a query must be found: whole, or as the beginning of a word, or with one letter
+    wrong, missing, too many, or two that changed places. A misspelt word is found while three
+    letters are left of it, the beginning of a misspelt one from five letters on. Of the name as a
+    whole a space may be the letter that is wrong.
+    """
+
+    def __init__(self) -> None:
+        self._holds: dict[D, tuple[str, tuple[frozenset[str], ...]]] = {}
+        self._names = _Vocabulary[D](fields=1)
+        self._words = _Vocabulary[D](fields=len(_FIELDS))
+
+    def put(
+        self, thing: D, *, name: str, labels: Iterable[str] = (), texts: Iterable[str] = ()
+    ) -> None:
+        """Have it found by these words from now on, and by no other."""
+        self.drop(thing)
+        in_name = words_of(name)
+        whole = " ".join(in_name)
+        fields = (
+            frozenset(in_name),
+            frozenset(word for one in labels for word in words_of(one)),
+            frozenset(word for one in texts for word in words_of(one)),
+        )
+        self._holds[thing] = whole, fields
+        self._names.put(whole, 0, thing)
+        for field, words in enumerate(fields):
+            for word in words:
+                self._words.put(word, field, thing)
+
+    def drop(self, thing: D) -> None:
+        """Have it found no more."""
+        whole, fields = self._holds.pop(thing, ("", ()))
+        self._names.drop(whole, 0, thing)
+        for field, words in enumerate(fields):
+            for word in words:
+                self._words.drop(word, field, thing)
+
+    def find(self, query: str) -> dict[D, int]:
+        """Return what the query means, each with its rank: the lowest is the best.
+
+        First what has exactly this name; then what has a name that begins so; then by the words,
+        those of the name before labels and those before the text, misspelt ones last.
+        """
+        asked = words_of(query)[:MOST_WORDS]
+        if not asked:
+            return {}
+        of_each = [self._find(word) for word in asked]
+        common = set(of_each[0]).intersection(*of_each[1:])
+        found = {thing: _BEST_OF_WORDS + sum(one[thing] for one in of_each) for thing in common}
+        whole = " ".join(asked)
+        [nearly], [begun] = self._names.near(whole), self._names.beginning_with(whole)
+        for thing in nearly:
+            found[thing] = min(found.get(thing, _NEARLY_BEGINS_THE_NAME), _NEARLY_BEGINS_THE_NAME)
+        found |= dict.fromkeys(begun, _BEGINS_THE_NAME)
+        found |= dict.fromkeys(self._names.exactly(whole, 0), _IS_THE_NAME)
+        return found
+
+    def _find(self, word: str) -> dict[D, int]:
+        """Return what has this word, and how far away it is."""
+        begun, near = self._words.beginning_with(word), self._words.near(word)
+        if len(word) < _SHORTEST_IN_TEXT:
+            begun[_TEXT] = set()
+        best_first = (self._words.exactly(word, _NAME), *begun, *near)
+        found: dict[D, int] = {}
+        for things, distance in reversed(list(zip(best_first, _DISTANCES, strict=True))):
+            found |= dict.fromkeys(things, distance)
+        return found
+
+
+class _Vocabulary(Generic[D]):
+    """The words there are, and what has each in which field."""
+
+    def __init__(self, *, fields: int) -> None:
+        self._fields = range(fields)
+        self._having: dict[str, tuple[set[D], ...]] = {}
+        self._sorted: list[str] = []
+        self._is_sorted = True
+        self._letters_after: dict[str, set[str]] = {}
+        """For each beginning of a word the letters that may follow it."""
+
+    def put(self, word: str, field: int, thing: D) -> None:
+        having = self._having.get(word)
+        if having is None:
+            having = self._having[word] = tuple(set[D]() for _ in self._fields)
+            self._sorted.append(word)
+            self._is_sorted = False
+            for end, letter in enumerate(word):
+                self._letters_after.setdefault(word[:end], set()).add(letter)
+            self._letters_after.setdefault(word, set())
+        having[field].add(thing)
+
+    def drop(self, word: str, field: int, thing: D) -> None:
+        # The word itself stays: it finds nothing, and somebody is likely to use it again.
+        if word in self._having:
+            self._having[word][field].discard(thing)
+
+    def exactly(self, word: str, field: int) -> set[D]:
+        return self._having[word][field] if word in self._having else set()
+
+    def beginning_with(self, beginning: str) -> list[set[D]]:
+        """Return, for each field, what has a word that begins so."""
+        return self._having_any(self._from(beginning))
+
+    def near(self, word: str) -> list[set[D]]:
+        """Return, for each field, what has a word of which this is a misspelling."""
+        if len(word) < _SHORTEST_MISSPELT:
+            return self._having_any(())
+        meant = {one for one in self._one_away(word) if one in self._letters_after}
+        if len(word) >= _SHORTEST_BEGINNING:
+            return self._having_any({whole for one in meant for whole in self._from(one)})
+        return self._having_any(one for one in meant if one in self._having)
+
+    def _from(self, beginning: str) -> Sequence[str]:
+        if beginning not in self._letters_after:
+            return ()
+        if not self._is_sorted:
+            self._sorted.sort()
+            self._is_sorted = True
+        first = bisect_left(self._sorted, beginning)
+        return self._sorted[first : bisect_left(self._sorted, beginning + _LAST, first)]
+
+    def _having_any(self, words: Iterable[str]) -> list[set[D]]:
+        having = [self._having[word] for word in words]
+        return [set[D]().union(*(one[field] for one in having)) for field in self._fields]
+
+    def _one_away(self, word: str) -> Iterator[str]:
+        """Yield every text that one slip may have turned into `word`, as far as words go on."""
+        for place, letter in enumerate(word):
+            before, after = word[:place], word[place + 1 :]
+            if before not in self._letters_after:
+                return
+            yield before + after
+            if after:
+                yield before + after[0] + letter + after[1:]
+            for other in self._letters_after[before]:
+                yield before + other + after
+                yield before + other + letter + after

@@ -1,0 +1,35 @@
+"""What an operator can set for the catalog: the `extra` of its settings file."""
+
+from typing import Annotated
+
+from keyturn_contracts.catalog import SupportDetails, Title
+from keyturn_contracts.ids import Id, Slug
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from shared.settings import ServiceSettings, read_extra
+
+Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+
+
+class CatalogSettings(BaseModel):
+    """Everything has a default: an operator sets what differs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    platform: Title = "Keyturn"
+    """The platform's name for people: a first-party extension is by it."""
+    licence_contact: Title = "the operator of your platform"
+    """Whom to reach out to for more than a licence covers, as the end of a sentence."""
+    support: SupportDetails = SupportDetails(name="Keyturn support")
+    """The platform's own support: set its e-mail address or URL."""
+    allowed_private_hosts: frozenset[Host] = frozenset()
+    """Hosts, by name, that extensions may declare although they are not public."""
+    examples: bool = False
+    """Whether the fictional third-party extensions are published too."""
+    plans: dict[Id, tuple[Slug, ...]] = Field(default_factory=dict[str, tuple[str, ...]])
+    """Plans of one's own; one of a name in `plans.yaml` takes its place."""
+
+
+def read_catalog_settings(settings: ServiceSettings) -> CatalogSettings:
+    """Read them, or raise `WrongExtra`."""
+    return read_extra(settings, CatalogSettings)

@@ -1,0 +1,1 @@
+"""Loads what rules need and saves what they decided, any number at once."""
