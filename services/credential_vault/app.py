@@ -83,6 +83,8 @@ def assemble(settings: ServiceSettings) -> Service:
                 name="clear uninstalled extensions",
                 run=partial(clear_uninstalled, context.writer, accounts, context.wake),
                 every=second,
+                # It looks at all that was ever uninstalled: once a second, not at each commit.
+                is_woken=False,
             ),
             Job(
                 name="keep transport keys",

@@ -11,7 +11,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from shared.database.tables import HIDDEN, NAMING_CONVENTION, TYPES
 
 IS_LEFT = text("account.state <> 'deleted'")
-IS_UNINSTALLING = text("installation.state = 'uninstalling'")
+IS_ENDING = text("installation.state IN ('uninstalling', 'uninstalled')")
 """The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
 
@@ -210,10 +210,10 @@ class InstallationRow(Base):
     __tablename__ = "installation"
     __table_args__ = (
         Index(
-            "installation_uninstalling_idx",
+            "installation_ending_idx",
             "brand_id",
             "extension",
-            postgresql_where=IS_UNINSTALLING,
+            postgresql_where=IS_ENDING,
         ),
         _has_a_brand(),
     )

@@ -261,6 +261,17 @@ async def test_an_extension_that_is_installed_again_is_counted_anew(vault: Vault
     assert await cleared(vault) == [("u1", 2, True), ("u2", 1, True)]
 
 
+async def test_accounts_that_a_restore_brings_back_are_deleted_again(vault: Vault) -> None:
+    await given_pagers(vault, "a")
+    uninstalled = installation(ExtensionUninstalled, uninstall_id="u1", state="uninstalled")
+    await vault.hear(uninstalled)
+
+    await clear_all(vault)
+
+    assert await states(vault) == {"a": "deleted"}
+    assert await cleared(vault) == [("u1", 1, True)]
+
+
 async def test_old_news_begins_nothing(vault: Vault) -> None:
     await given_pagers(vault, "a")
     await vault.deliver(news(installation(), 90))

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.credential_vault.store.entitlements import BrandExtension
 from services.credential_vault.store.keys import key_of_account
 from services.credential_vault.tables import (
+    IS_ENDING,
     IS_LEFT,
-    IS_UNINSTALLING,
     AccountRow,
     ClearanceRow,
     InstallationRow,
@@ -29,7 +29,7 @@ _TO_CLEAR = (
         isouter=True,
     )
     .where(
-        IS_UNINSTALLING,
+        IS_ENDING,
         InstallationRow.uninstall_id.is_not(None),
         ClearanceRow.is_done.is_not(True),
     )
@@ -109,7 +109,9 @@ async def lock_clearances(
 ) -> dict[BrandExtension, Clearance]:
     """Return uninstallations that are not done, new ones too, held; not those of another worker.
 
-    Of an extension that is uninstalled once more the count begins anew.
+    Of an extension that is uninstalled once more the count begins anew. One that everybody takes
+    for complete is begun too, where nothing is on record of it: after a restore its accounts are
+    back.
     """
     due = (await connection.execute(_TO_CLEAR, {"most": most})).all()
     if not due:

@@ -64,10 +64,10 @@ def upgrade() -> None:
         _has_a_brand("installation"),
     )
     op.create_index(
-        "installation_uninstalling_idx",
+        "installation_ending_idx",
         "installation",
         ["brand_id", "extension"],
-        postgresql_where=sa.text("installation.state = 'uninstalling'"),
+        postgresql_where=sa.text("installation.state IN ('uninstalling', 'uninstalled')"),
     )
     op.create_table(
         "clearance",
