@@ -24,6 +24,7 @@ from keyturn_client import (
     Workflows,
 )
 from keyturn_client.commands import Prepared
+from keyturn_contracts.catalog import SetLicence
 from keyturn_contracts.credential_vault import AccountEdited, EditAccount
 from keyturn_contracts.message import Command, CommandRefused
 from keyturn_contracts.workflow import RolloutCompleted
@@ -89,6 +90,8 @@ async def _measure(place: Place, sizes: Sequence[int], repeats: int) -> dict[str
         subject=_OWNER,
     )
     async with AsyncExitStack() as stack:
+        async with Backend(settings.model_copy(update={"roles": {"operator"}})) as operator:
+            await _applied(operator, SetLicence(extensions=("smtp-relay",)))
         backend = await stack.enter_async_context(Backend(settings))
         heard = await stack.enter_async_context(listening(backend))
         mail = await MailOperator.start(place.mail, lives_with=os.getpid())
@@ -137,7 +140,7 @@ async def _rotations(bench: Bench, size: int, repeats: int) -> list[float]:
                 )
             )
             taken.append((arrived - began) * 1000)
-            await _applied(bench, rotation)
+            await _applied(bench.backend, rotation)
             say(f"{size:,} workflows: {taken[-1]:.1f} ms")
     return taken[1:]
 
@@ -195,7 +198,7 @@ async def _add_account(bench: Bench, account: str) -> None:
         fields=_fields(bench),
         retire="when-complete",
     )
-    await _applied(bench, prepared)
+    await _applied(bench.backend, prepared)
 
 
 async def _register(bench: Bench, size: int) -> EngineSettings:
@@ -204,7 +207,7 @@ async def _register(bench: Bench, size: int) -> EngineSettings:
     key_file = bench.place.engine / f"{engine_id}.json"
     keys.save(key_file)
     await _applied(
-        bench,
+        bench.backend,
         keys.registration(
             brand=bench.place.brand, engine_id=engine_id, name=engine_id, reach=Reach(all=True)
         ),
@@ -219,8 +222,8 @@ async def _register(bench: Bench, size: int) -> EngineSettings:
     )
 
 
-async def _applied(bench: Bench, command: Command | Prepared) -> None:
-    outcome = await bench.backend.ask(command)
+async def _applied(backend: Backend, command: Command | Prepared) -> None:
+    outcome = await backend.ask(command)
     if isinstance(outcome, CommandRefused):
         raise RefusedError(f"{outcome.command}: {outcome.message}")
 

@@ -48,7 +48,9 @@ class News:
     async def collect(self, backend: Backend) -> None:
         """Read events from their beginning, until cancelled."""
         try:
-            async for one in backend.events("credential-vault", "workflow", from_start=True):
+            async for one in backend.events(
+                "catalog", "credential-vault", "workflow", from_start=True
+            ):
                 self._told.append(Told(one.event, one.appended_at.timestamp()))
                 await self._tell()
         except KeyturnError as error:

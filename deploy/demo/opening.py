@@ -11,6 +11,8 @@ from keyturn_client import Backend, BackendSettings, EngineKeys, EngineSettings,
 from keyturn_client.commands import Prepared, Signer
 from keyturn_client.http import Http
 from keyturn_client.keys import read_signing_key
+from keyturn_contracts.actor import Role
+from keyturn_contracts.catalog import LicenceChanged, SetLicence
 from keyturn_contracts.credential_vault import AccountAdded
 from keyturn_contracts.message import Command, CommandRefused
 from keyturn_contracts.workflow import AccountBound
@@ -28,6 +30,7 @@ from deploy.demo.screen import Screen
 from deploy.demo.tally import tried_since, users_of
 from deploy.local.folder import write_private
 
+EXTENSION = "smtp-relay"
 _SOON = timedelta(seconds=60)
 _A_ROUND = timedelta(minutes=5)
 _LOOK_SECONDS = 0.2
@@ -47,6 +50,7 @@ async def set_scene(
         collecting = asyncio.create_task(news.collect(backend))
         stack.callback(collecting.cancel)
 
+        await _license(place, news, screen)
         operator = await MailOperator.start(place.mail, lives_with=lives_with)
         if not keep:
             stack.push_async_callback(operator.stop)
@@ -97,6 +101,16 @@ async def set_scene(
         yield scene
 
 
+async def _license(place: Place, news: News, screen: Screen) -> None:
+    """Have the brand use the extension, as the platform's operator."""
+    async with Backend(_backend_settings(place, "operator")) as backend:
+        await _ask(backend, SetLicence(extensions=(EXTENSION,)))
+    changed = await news.wait_for(
+        LicenceChanged, lambda one: EXTENSION in one.extensions, within=_SOON
+    )
+    screen.say(f"LicenceChanged: {place.brand} may use {', '.join(changed.event.extensions)}.")
+
+
 async def let_everyone_send(scene: Scene) -> None:
     """Wait until all bindings are on record, then until each workflow has sent a mail."""
     total = len(scene.workflows)
@@ -141,7 +155,7 @@ async def _ask(backend: Backend, command: Command | Prepared) -> None:
 async def _account(backend: Backend, operator: MailOperator, password: str) -> Prepared:
     return await backend.prepare_account(
         ACCOUNT,
-        extension="smtp-relay",
+        extension=EXTENSION,
         scheme="smtp-password",
         name="Newsletter relay",
         settings={
@@ -155,7 +169,7 @@ async def _account(backend: Backend, operator: MailOperator, password: str) -> P
     )
 
 
-def _backend_settings(place: Place) -> BackendSettings:
+def _backend_settings(place: Place, role: Role = "administrator") -> BackendSettings:
     return BackendSettings(
         kafka=place.kafka,
         services=place.services,
@@ -163,6 +177,7 @@ def _backend_settings(place: Place) -> BackendSettings:
         issuer=place.issuer,
         key_file=place.key_file,
         subject=ADMINISTRATOR,
+        roles=frozenset({role}),
     )
 
 

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 import typer
-from keyturn_contracts.ids import Id, RolloutId
+from keyturn_contracts.ids import Id, RolloutId, Slug
 from pydantic import TypeAdapter, ValidationError
 
 _ID: TypeAdapter[str] = TypeAdapter(Id)
 _ROLLOUT: TypeAdapter[str] = TypeAdapter(RolloutId)
+_SLUG: TypeAdapter[str] = TypeAdapter(Slug)
 
 
 def _read_id(text: str) -> str:
@@ -28,6 +29,15 @@ def _read_rollout(text: str) -> str:
         ) from None
 
 
+def _read_slug(text: str) -> str:
+    try:
+        return _SLUG.validate_python(text)
+    except ValidationError:
+        raise typer.BadParameter(
+            "an extension's slug has small letters, digits and dashes: smtp-relay."
+        ) from None
+
+
 AccountId = Annotated[
     str, typer.Argument(parser=_read_id, metavar="ACCOUNT", help="The account's id.")
 ]
@@ -40,6 +50,9 @@ CommandId = Annotated[
 RolloutIdArgument = Annotated[
     str,
     typer.Argument(parser=_read_rollout, metavar="ROLLOUT", help="<account>.<version>"),
+]
+ExtensionArgument = Annotated[
+    str, typer.Argument(parser=_read_slug, metavar="EXTENSION", help="The extension's slug.")
 ]
 OfAccount = Annotated[
     str | None,

@@ -14,6 +14,7 @@ from keyturn_client.http import Http
 from keyturn_client.keys import read_signing_key
 from keyturn_client.settings import BackendSettings
 from keyturn_contracts.actor import Role
+from keyturn_contracts.ids import PLATFORM
 
 from shared.cli.output import Format, Output
 from shared.cli.problems import usage
@@ -50,16 +51,22 @@ class Asks(Shows):
     ] = None
 
     @asynccontextmanager
-    async def backend(self) -> AsyncGenerator[Backend]:
-        """Speak to Kafka and the services as this member, who is an administrator."""
-        where, brand, member = self._who()
+    async def backend(
+        self, role: Role = "administrator", *, subject: str | None = None, platform: bool = False
+    ) -> AsyncGenerator[Backend]:
+        """Speak to Kafka and the services as this member, or another subject, in this role.
+
+        `platform`: about what belongs to no brand.
+        """
+        where, brand, member = self._who(platform=platform)
         settings = BackendSettings(
             kafka=where.kafka,
             services=where.services,
             brand=brand,
             issuer=where.issuer,
             key_file=where.key_file,
-            subject=member,
+            subject=subject or member,
+            roles=frozenset({role}),
         )
         async with Backend(settings) as backend:
             yield backend
@@ -81,12 +88,13 @@ class Asks(Shows):
         finally:
             await http.close()
 
-    def _who(self) -> tuple[Where, str, str]:
-        if not self.brand:
+    def _who(self, *, platform: bool = False) -> tuple[Where, str, str]:
+        brand = PLATFORM if platform else self.brand
+        if not brand:
             raise usage("Say which brand: --brand NAME, or once and for all KEYTURN_BRAND=NAME.")
         if not self.member:
             raise usage("Say who you are: --as MEMBER, or once and for all KEYTURN_MEMBER=MEMBER.")
-        return find(self.data_dir), self.brand, self.member
+        return find(self.data_dir), brand, self.member
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

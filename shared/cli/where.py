@@ -58,6 +58,7 @@ def find(data_dir: Path | None) -> Where:
             credential_vault=urls["credential-vault"],
             workflow=urls["workflow"],
             catalog=urls["catalog"],
+            installation=urls["installation"],
         )
     except (ValidationError, KeyError):
         raise Problem(

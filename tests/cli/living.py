@@ -136,6 +136,7 @@ def living() -> Generator[Living]:
         up = one.keyturn("up")
         try:
             assert up.code == 0, up
+            one.good("licence", "set", "--extension", "smtp-relay")
             yield one
         finally:
             one.keyturn("down")

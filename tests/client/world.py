@@ -28,6 +28,7 @@ from keyturn_client import (
 )
 from keyturn_client.keys import write_private
 from keyturn_contracts.actor import Role
+from keyturn_contracts.catalog import SetLicence
 from keyturn_contracts.keys import jwks_of, new_signing_key, private_jwk
 from keyturn_contracts.message import CommandApplied, CommandRefused
 from keyturn_contracts.workflow import RolloutChanged, WhyWaiting
@@ -63,6 +64,7 @@ class World:
             credential_vault=self.url("credential-vault"),
             workflow=self.url("workflow"),
             catalog=self.url("catalog"),
+            installation=self.url("installation"),
         )
 
     def url(self, service: str) -> str:
@@ -265,6 +267,8 @@ async def given_brand(world: World, folder: Path) -> AsyncGenerator[Brand]:
         shutil.copy(one, folder / one.name)
     mail = await MailOperator.start(folder)
     try:
+        async with Backend(world.backend_settings(name, roles=["operator"])) as operator:
+            applied(await operator.ask(SetLicence(extensions=("smtp-relay",))))
         async with Backend(world.backend_settings(name)) as backend:
             yield Brand(world, name, backend, mail, folder)
     finally:

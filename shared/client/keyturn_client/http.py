@@ -37,6 +37,7 @@ class Http:
             "credential-vault": services.credential_vault,
             "workflow": services.workflow,
             "catalog": services.catalog,
+            "installation": services.installation,
         }
         self._signer = signer
         # A proxy of the environment would see credentials pass, sealed or not.

@@ -32,6 +32,7 @@ class Services(_Settings):
     credential_vault: str
     workflow: str
     catalog: str | None = None
+    installation: str | None = None
     ca_file: Path | None = None
 
 

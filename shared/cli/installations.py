@@ -1,0 +1,162 @@
+"""`keyturn installations`: what is installed, what it accepted, and what its end would touch."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+from keyturn_contracts.installation import InstallationState
+
+from shared.cli.asking import command
+from shared.cli.finding import filters_of, found
+from shared.cli.ids import ExtensionArgument
+from shared.cli.options import Asks
+from shared.cli.output import Column, Part, Row, counted
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="See what is installed, what it accepted, and what its end would touch.",
+)
+
+
+def _asks(row: Row) -> object:
+    proposed = row.get("proposed")
+    return proposed["changes"] if proposed else None
+
+
+def _uninstallation(row: Row) -> str | None:
+    process = row.get("uninstallation")
+    if not process:
+        return None
+    if process.get("completed_at"):
+        return (
+            f"complete: {process['accounts']} accounts deleted, {process['tasks']} tasks suspended"
+        )
+    late = ", late" if process.get("overdue") else ""
+    return f"waits for {', '.join(process['waiting'])}{late}"
+
+
+_COLUMNS = (
+    Column("EXTENSION", "extension"),
+    Column("NAME", "name"),
+    Column("BY", "by"),
+    Column("PREVIEW", "preview"),
+    Column("STATE", "state"),
+    Column("WITH THE LICENCE", "implicit"),
+    Column("DOMAINS", "domain_count"),
+    Column("ASKS FOR MORE", lambda row: bool(row.get("proposed"))),
+)
+_FIELDS = (
+    Column("Extension", "extension"),
+    Column("Name", "name"),
+    Column("By", "by"),
+    Column("Preview", "preview"),
+    Column("State", "state"),
+    Column("With the licence", "implicit"),
+    Column("Version", "version"),
+    Column("Domains", lambda row: row["domains"] or row.get("note")),
+    Column("May read", "permissions"),
+    Column("Asks for more", _asks),
+    Column("Uninstallation", _uninstallation),
+)
+_CONSENTS = (
+    Column("BY", "by"),
+    Column("AT", "at"),
+    Column("VERSION", lambda row: row["review"]["version"]),
+    Column("DIGEST", "digest"),
+)
+
+
+@command(app, "list")
+async def list_installations(
+    options: Asks,
+    state: Annotated[InstallationState | None, typer.Option(help="Only in this state.")] = None,
+) -> None:
+    """List what the brand has installed; `--state uninstalled` lists what it had."""
+    async with options.http() as http:
+        pages = http.pages("installation", "/v1/installations", filters_of(state=state))
+        await options.output.each(pages, _COLUMNS, nothing="Nothing is installed.")
+
+
+@command(app, "show")
+async def show(options: Asks, extension: ExtensionArgument) -> None:
+    """Show an installation, with everything that was ever accepted for it."""
+    async with options.http() as http:
+        shown = await found(http.get("installation", f"/v1/installations/{extension}"))
+    options.output.one(shown, _FIELDS, [Part("CONSENTS", shown["consents"], _CONSENTS)])
+
+
+@command(app, "review")
+async def review(options: Asks, extension: ExtensionArgument) -> None:
+    """Show what installing an extension accepts, and the digest of it.
+
+    keyturn installations review loud-mail
+    """
+    async with options.http() as http:
+        shown = await found(http.get("installation", f"/v1/installations/{extension}/review"))
+    if options.output.is_for_people:
+        write_review(shown, typer.echo)
+        typer.echo(f"Digest: {shown['digest']}")
+    else:
+        options.output.one(shown, ())
+
+
+@command(app, "impact")
+async def impact(options: Asks, extension: ExtensionArgument) -> None:
+    """Show what uninstalling an extension would touch now, and the revision of this answer."""
+    async with options.http() as http:
+        shown = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+    if options.output.is_for_people:
+        write_impact(shown, typer.echo)
+        typer.echo(f"Revision: {shown['revision']}")
+    else:
+        options.output.one(shown, ())
+
+
+def write_review(shown: Row, write: Callable[[str], None]) -> None:
+    """Write for people what will be accepted."""
+    accepted = shown["review"]
+    write(f"{accepted['name']}, by {accepted['by']}, version {accepted['version']}")
+    if warning := accepted.get("preview"):
+        write(warning)
+    write("It may connect to:")
+    for one in accepted["domains"]:
+        _write_domain(one, write)
+    if note := shown.get("note"):
+        write(f"  {note}")
+    if accepted["may_add_domains"]:
+        write("  and to what administrators of the brand add.")
+    write("It may read:")
+    for one in accepted["permissions"]:
+        write(f"  {one['data']}: {one['purpose']}")
+    if not accepted["permissions"]:
+        write("  nothing of the brand's data.")
+    for title, name in (("Privacy policy", "privacy_policy"), ("Terms", "terms")):
+        if document := accepted.get(name):
+            write(f"{title}: {document['url']}, version {document['version']}")
+    if changes := shown.get("changes"):
+        for change in changes["widens"]:
+            write(f"New: {change}")
+
+
+def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
+    write(f"  {domain['shown']}: {domain['purpose']}")
+    if why := domain.get("wide_because"):
+        write(f"    so wide because: {why}")
+    if why := domain.get("blocked_because"):
+        write(f"    not reached: {why}")
+
+
+def write_impact(shown: Row, write: Callable[[str], None]) -> None:
+    """Write for people what uninstalling touches."""
+    counts = [
+        counted(shown[f"{one}_count"], one) for one in ("account", "user", "workflow", "task")
+    ]
+    write(f"Uninstalling {shown['extension']} touches {', '.join(counts)}.")
+    if shown["added_domains"]:
+        write(f"It gives up {counted(shown['added_domains'], 'domain')} that the brand added.")
+    for one in shown.get("accounts") or ():
+        write(f"  account {one['account_id']} ({one['name']}), added by {one['creator']}")
+    for one in shown.get("engines") or ():
+        write(f"  engine {one['engine_id']}: {one['workflows']} workflows, {one['tasks']} tasks")
+    write(shown["note"])

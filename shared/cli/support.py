@@ -1,0 +1,42 @@
+"""`keyturn support`: whom to turn to with a problem."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from shared.cli.asking import command
+from shared.cli.catalog import contact
+from shared.cli.finding import found
+from shared.cli.ids import ExtensionArgument
+from shared.cli.options import Asks
+from shared.cli.output import Column
+
+app = typer.Typer(add_completion=False)
+
+_FIELDS = (
+    Column("Turn to", lambda row: [contact(one) for one in row["contacts"]]),
+    Column("Because", "reason"),
+)
+
+
+@command(app, "support")
+async def support(
+    options: Asks,
+    extension: ExtensionArgument,
+    problem: Annotated[
+        Literal["vendor", "workflow", "interface"],
+        typer.Option(
+            help="vendor: in the vendor's product, or finding ids and keys there. workflow: "
+            "building one. interface: errors in this product while setting the extension up."
+        ),
+    ] = "interface",
+) -> None:
+    """Say whom to turn to, and why.
+
+    keyturn support loud-mail --problem vendor
+    """
+    async with options.http() as http:
+        shown = await found(
+            http.get("catalog", f"/v1/extensions/{extension}/support", {"problem": problem})
+        )
+    options.output.one(shown, _FIELDS)
