@@ -1,0 +1,76 @@
+"""The installation service, assembled."""
+
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from fastapi import APIRouter
+
+from services.installation.api import decisions, installations
+from services.installation.api.reviews import review_routes
+from services.installation.handlers import handlers_with
+from services.installation.jobs.following import follow_installations, spread_news
+from services.installation.rules.installation import Policy
+from services.installation.settings import InstallationSettings, read_installation_settings
+from shared.messaging.context import Context
+from shared.messaging.service import Job, Service, run
+from shared.settings import ServiceSettings, WrongExtra
+
+NAME = "installation"
+
+
+def installation_service(settings: InstallationSettings) -> Service:
+    policy = Policy(
+        contact=settings.licence_contact,
+        uninstall_within=settings.uninstall_within,
+        private=settings.allowed_private_hosts,
+    )
+
+    def jobs(context: Context) -> Sequence[Job]:
+        async def spread() -> int:
+            return await spread_news(context.writer, settings.at_once)
+
+        async def follow() -> int:
+            return await follow_installations(context.writer, policy, settings.at_once)
+
+        second = timedelta(seconds=1)
+        return (
+            Job(name="spread news", run=_waking(context, spread), every=5 * second),
+            Job(name="follow installations", run=_waking(context, follow), every=second),
+        )
+
+    def routes(_context: Context) -> APIRouter:
+        router = APIRouter()
+        router.include_router(review_routes(policy))
+        router.include_router(installations.router)
+        router.include_router(decisions.router)
+        return router
+
+    return Service(
+        name=NAME,
+        handlers=handlers_with(policy),
+        listens_to=("catalog", "credential-vault", "workflow"),
+        jobs=jobs,
+        routes=routes,
+    )
+
+
+def _waking(context: Context, work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
+    """Have the relay send what a job announced, and the other job see what it left to do."""
+
+    async def run_and_wake() -> int:
+        handled = await work()
+        if handled:
+            context.wake()
+        return handled
+
+    return run_and_wake
+
+
+def main(settings: ServiceSettings) -> None:
+    """Run the installation service until SIGTERM."""
+    try:
+        own = read_installation_settings(settings)
+    except WrongExtra as problem:
+        sys.exit(str(problem))
+    run(installation_service(own), settings)

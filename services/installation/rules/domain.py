@@ -1,0 +1,130 @@
+"""How the domain rules of manifests, of brands and of accounts' settings are read here."""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import NamedTuple
+
+from keyturn_contracts.catalog import DomainRule
+from keyturn_contracts.domains import (
+    DomainError,
+    Rule,
+    RuleSet,
+    Template,
+    parse_rule,
+    parse_template,
+    read_rule,
+)
+
+_KEPT = 4096
+"""How many rules, templates and lists are kept as they were read, each."""
+
+
+class Declared(NamedTuple):
+    """A manifest's rule as it is stored and as it is shown; or why it is blocked."""
+
+    rule: str
+    shown: str
+    problem: str | None = None
+
+
+def read_declared(domain: DomainRule, private: frozenset[str]) -> Declared:
+    """Read a manifest's rule. One that was fine when it was published may be refused by now."""
+    try:
+        read = (
+            parse_template(
+                domain.rule, domain.slots, private=private, wide_because=domain.wide_because
+            )
+            if domain.slots
+            else parse_rule(domain.rule, private=private, wide_because=domain.wide_because)
+        )
+    except DomainError as error:
+        return Declared(domain.rule, domain.rule, error.message)
+    return Declared(str(read), read.shown)
+
+
+def read_added(text: str, private: frozenset[str]) -> Rule | DomainError:
+    """Read what somebody adds to a list, or return why it is refused."""
+    try:
+        return parse_rule(text, private=private)
+    except DomainError as error:
+        return error
+
+
+def fill_host(
+    rule: str,
+    slots: Mapping[str, str],
+    values: Mapping[str, str],
+    *,
+    private: frozenset[str],
+    wide_because: str | None,
+) -> str | None:
+    """Return the exact host that these values give to a manifest's rule, or None for none."""
+    try:
+        template = _template(rule, tuple(sorted(slots.items())), private, wide_because)
+        filled = template.fill(values, private=private, wide_because=wide_because)
+    except DomainError:
+        return None
+    return None if filled is None else str(filled)
+
+
+def shown(rule: str) -> str:
+    """Return a stored rule for people: in both spellings where it is international."""
+    read = _stored(rule)
+    return rule if read is None else read.shown
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Tell whether a stored rule lets through all that another one does."""
+    first, second = _stored(wide), _stored(narrow)
+    if first is None or second is None:
+        return wide == narrow
+    return first.covers(second)
+
+
+@lru_cache(maxsize=256)
+def rules_of(domains: tuple[str, ...]) -> RuleSet:
+    """Return an effective list, to be asked. What cannot be read any more lets nothing through."""
+    return RuleSet(read for one in domains if (read := _stored(one)) is not None)
+
+
+class Coverage:
+    """Which rules a list covers already, asked about many of them while it grows."""
+
+    def __init__(self, rules: Iterable[str]) -> None:
+        self._exact: set[tuple[str, int]] = set()
+        self._below: set[tuple[str, int]] = set()
+        for one in rules:
+            if (read := _stored(one)) is not None:
+                self.add(read)
+
+    def add(self, rule: Rule) -> None:
+        (self._below if rule.wildcard else self._exact).add((rule.host, rule.port))
+
+    def covers(self, rule: Rule) -> bool:
+        known = self._below if rule.wildcard else self._exact
+        if (rule.host, rule.port) in known:
+            return True
+        _, dot, above = rule.host.partition(".")
+        while dot:
+            if (above, rule.port) in self._below:
+                return True
+            _, dot, above = above.partition(".")
+        return False
+
+
+@lru_cache(maxsize=_KEPT)
+def _stored(text: str) -> Rule | None:
+    try:
+        return read_rule(text)
+    except DomainError:
+        return None
+
+
+@lru_cache(maxsize=_KEPT)
+def _template(
+    rule: str,
+    slots: tuple[tuple[str, str], ...],
+    private: frozenset[str],
+    wide_because: str | None,
+) -> Template:
+    return parse_template(rule, dict(slots), private=private, wide_because=wide_because)

@@ -1,0 +1,91 @@
+"""Which addresses may be reached: what is declared, what the brand added, what accounts fill in."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from keyturn_contracts.installation import MAX_HOSTS, AccountHost
+
+from services.installation.rules.domain import fill_host
+from services.installation.rules.review import ReviewedDomain
+
+_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+_MOST_BYTES = 160 * 1024
+"""How long all names of hosts are together at most: an event has to fit a message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The same settings of one or more accounts of an extension."""
+
+    values: Mapping[str, str]
+    accounts: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Exact addresses that accounts give, and how many more are blocked for want of room."""
+
+    kept: tuple[AccountHost, ...] = ()
+    left_out: int = 0
+
+
+def hosts_of(
+    domains: Iterable[ReviewedDomain],
+    accounts: Iterable[Settings],
+    known: Iterable[AccountHost],
+    private: frozenset[str],
+) -> Hosts:
+    """Return the hosts that these accounts' settings give to the slots of these domains.
+
+    A value that does not match its slot's pattern, or gives no address that may be, gives nothing.
+    Where there are too many, those that are `known` keep their places: a new account does not take
+    an old one's host away.
+    """
+    given: Counter[str] = Counter()
+    with_slots = [one for one in domains if one.slots and one.blocked_because is None]
+    for account in accounts:
+        hosts = {host for one in with_slots if (host := _fill(one, account, private))}
+        given.update(dict.fromkeys(hosts, account.accounts))
+    before = {one.rule for one in known}
+    kept: list[str] = []
+    size = 0
+    for host in sorted(given, key=lambda one: (one not in before, one)):
+        size += len(host)
+        if len(kept) == MAX_HOSTS or size > _MOST_BYTES:
+            break
+        kept.append(host)
+    return Hosts(
+        tuple(AccountHost(rule=one, accounts=given[one]) for one in sorted(kept)),
+        left_out=len(given) - len(kept),
+    )
+
+
+def effective(
+    domains: Iterable[ReviewedDomain], added: Sequence[str], hosts: Iterable[AccountHost]
+) -> tuple[str, ...]:
+    """Return every rule once: declared, then added, then hosts. None: everything is blocked."""
+    rules = [one.rule for one in domains if one.is_reached]
+    return tuple(dict.fromkeys([*rules, *added, *(one.rule for one in hosts)]))
+
+
+def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) -> str | None:
+    values: dict[str, str] = {}
+    for name in domain.slots:
+        value = _value(name, domain, account.values)
+        if value is None:
+            return None
+        values[name] = value
+    return fill_host(
+        domain.rule, domain.slots, values, private=private, wide_because=domain.wide_because
+    )
+
+
+def _value(name: str, domain: ReviewedDomain, settings: Mapping[str, str]) -> str | None:
+    if name not in domain.derived:
+        return settings.get(name) or None
+    for template in domain.derived[name]:
+        if all(settings.get(slot) for slot in _SLOT.findall(template)):
+            return _SLOT.sub(lambda found: settings[found[1]], template)
+    return None

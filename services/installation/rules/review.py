@@ -1,0 +1,152 @@
+"""What somebody accepts who installs an extension: a pure function of its manifest, with a digest.
+
+The digest is SHA-256 over the UTF-8 bytes of the review as JSON: its fields by name in the order
+of code points, no spaces, no escapes beyond those that JSON needs, what is absent left out. Whoever
+has the review can compute it.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+
+from keyturn_contracts.catalog import (
+    BrandData,
+    ExtensionChanged,
+    LegalDocument,
+    Manifest,
+    Party,
+)
+from keyturn_contracts.ids import Slug
+from keyturn_contracts.message import Part
+from pydantic import Field
+
+from services.installation.rules.domain import read_declared
+
+PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
+
+
+class ReviewedDomain(Part):
+    """An address that the extension may connect to, as it is shown and accepted."""
+
+    rule: str
+    """As it is matched: in A-labels; with `{slot}`s where an account's settings fill it."""
+    shown: str
+    """For people: in both spellings where it is international."""
+    purpose: str
+    slots: dict[str, str] = Field(default_factory=dict)
+    """For each slot, the pattern that its value must match."""
+    derived: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """For each slot that no setting fills, the templates whose first complete one does."""
+    wide_because: str | None = None
+    """Why it needs a wildcard below which several owners live."""
+    blocked_because: str | None = None
+    """Why it is not reached although it is declared: today's rules refuse it."""
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it is an address as it stands, and not one that an account has to complete."""
+        return not self.slots and self.blocked_because is None
+
+
+class ReviewedPermission(Part):
+    """A kind of the brand's data that the extension may read, and what for."""
+
+    data: BrandData
+    purpose: str
+
+
+class Review(Part):
+    """All that is shown before an extension is installed, and exactly what its digest covers."""
+
+    extension: Slug
+    version: int
+    """Of the manifest."""
+    name: str
+    by: str
+    party: Party
+    preview: str | None = None
+    """The warning, of an extension that nobody has certified."""
+    domains: tuple[ReviewedDomain, ...] = ()
+    may_add_domains: bool = False
+    """Whether the brand may add domains of its own afterwards."""
+    permissions: tuple[ReviewedPermission, ...] = ()
+    privacy_policy: LegalDocument | None = None
+    terms: LegalDocument | None = None
+
+    @property
+    def is_preview(self) -> bool:
+        return self.preview is not None
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the catalog says of an extension now."""
+
+    review: Review
+    is_retired: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        return digest_of(self.review)
+
+    @property
+    def is_first_party(self) -> bool:
+        return self.review.party == "first"
+
+
+def offer_of(event: ExtensionChanged, private: frozenset[str] = frozenset()) -> Offer:
+    review = review_of(event.manifest, event.version, private)
+    return Offer(review, is_retired=event.state == "retired")
+
+
+def review_of(manifest: Manifest, version: int, private: frozenset[str] = frozenset()) -> Review:
+    """Return what is shown of this version of an extension.
+
+    `private` are hosts, by name, that an operator allowed although they are not on the internet.
+    """
+    return Review(
+        extension=manifest.slug,
+        version=version,
+        name=manifest.name,
+        by=manifest.by or manifest.publisher,
+        party=manifest.party,
+        preview=PREVIEW if manifest.preview else None,
+        domains=_domains_of(manifest, private),
+        may_add_domains=manifest.may_add_domains,
+        permissions=tuple(
+            ReviewedPermission(data=one.data, purpose=one.purpose) for one in manifest.permissions
+        ),
+        privacy_policy=manifest.privacy_policy,
+        terms=manifest.terms,
+    )
+
+
+def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
+    derived = {one.name: one.first_of for one in manifest.derived}
+    domains: list[ReviewedDomain] = []
+    for one in manifest.domains:
+        read = read_declared(one, private)
+        domains.append(
+            ReviewedDomain(
+                rule=read.rule,
+                shown=read.shown,
+                purpose=one.purpose,
+                slots=dict(one.slots),
+                derived={name: derived[name] for name in one.slots if name in derived},
+                wide_because=one.wide_because,
+                blocked_because=read.problem,
+            )
+        )
+    return tuple(domains)
+
+
+def canonical(part: Part) -> bytes:
+    """Return the bytes that a digest is over."""
+    content = part.model_dump(mode="json", exclude_none=True)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def digest_of(part: Part) -> str:
+    return sha256(canonical(part)).hexdigest()

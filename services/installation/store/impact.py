@@ -1,0 +1,106 @@
+"""What an uninstallation touches now: read for who looks at it, and again for its command."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from keyturn_contracts.message import Key
+from sqlalchemy import BigInteger, Integer, cast, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.installation.rules.impact import NAMED, Impact, TouchedAccount, TouchedEngine
+from services.installation.store.keys import key_of
+from services.installation.tables import AccountRow, EngineRow, InstallationRow
+from shared.database.rows import Rows
+
+_KEYS = Rows(InstallationRow.brand_id, InstallationRow.extension)
+_OF_KEYS = (
+    AccountRow.brand_id == _KEYS.c.brand_id,
+    AccountRow.extension == _KEYS.c.extension,
+    ~AccountRow.is_deleted,
+)
+_PAIR = (AccountRow.brand_id, AccountRow.extension)
+_COUNT = (
+    select(*_PAIR, func.count(), func.count(AccountRow.creator.distinct()))
+    .where(*_OF_KEYS)
+    .group_by(*_PAIR)
+)
+_NUMBERED = (
+    select(
+        *_PAIR,
+        AccountRow.id,
+        AccountRow.name,
+        AccountRow.creator,
+        func.row_number().over(partition_by=_PAIR, order_by=AccountRow.id).label("number"),
+    )
+    .where(*_OF_KEYS)
+    .subquery("numbered")
+)
+_FIRST_ACCOUNTS = (
+    select(*(one for one in _NUMBERED.c if one.key != "number"))
+    .where(_NUMBERED.c.number <= NAMED)
+    .order_by(_NUMBERED.c.brand_id, _NUMBERED.c.extension, _NUMBERED.c.id)
+)
+_CREATORS = select(*_PAIR, AccountRow.creator).where(*_OF_KEYS).distinct().subquery("creators")
+_NUMBERED_USERS = select(
+    *_CREATORS.c,
+    func.row_number()
+    .over(partition_by=(_CREATORS.c.brand_id, _CREATORS.c.extension), order_by=_CREATORS.c.creator)
+    .label("number"),
+).subquery("numbered_users")
+_FIRST_USERS = (
+    select(_NUMBERED_USERS.c.brand_id, _NUMBERED_USERS.c.extension, _NUMBERED_USERS.c.creator)
+    .where(_NUMBERED_USERS.c.number <= NAMED)
+    .order_by(_NUMBERED_USERS.c.brand_id, _NUMBERED_USERS.c.extension, _NUMBERED_USERS.c.creator)
+)
+_USES = EngineRow.uses.expression.op("->")(_KEYS.c.extension)
+_ENGINES = (
+    select(
+        EngineRow.brand_id,
+        _KEYS.c.extension,
+        EngineRow.id,
+        EngineRow.name,
+        cast(_USES.op("->>")(cast(0, Integer)), BigInteger),
+        cast(_USES.op("->>")(cast(1, Integer)), BigInteger),
+    )
+    .where(
+        EngineRow.brand_id == _KEYS.c.brand_id,
+        ~EngineRow.is_retired,
+        EngineRow.uses.expression.op("?")(_KEYS.c.extension),
+    )
+    .order_by(EngineRow.brand_id, _KEYS.c.extension, EngineRow.id)
+)
+
+
+async def load_impacts(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Impact]:
+    """Return of each what its uninstallation would touch now, at other services."""
+    wanted = sorted(set(keys))
+    rows = _KEYS.of((key.brand, key.id) for key in wanted)
+    counts = {
+        key_of(brand, slug): (accounts, users)
+        for brand, slug, accounts, users in await connection.execute(_COUNT, rows)
+    }
+    accounts: defaultdict[Key, list[TouchedAccount]] = defaultdict(list)
+    for one in await connection.execute(_FIRST_ACCOUNTS, rows):
+        touched = TouchedAccount(account_id=one.id, name=one.name, creator=one.creator)
+        accounts[key_of(one.brand_id, one.extension)].append(touched)
+    users: defaultdict[Key, list[str]] = defaultdict(list)
+    for brand, slug, creator in await connection.execute(_FIRST_USERS, rows):
+        users[key_of(brand, slug)].append(creator)
+    engines: defaultdict[Key, list[TouchedEngine]] = defaultdict(list)
+    for brand, slug, engine_id, name, workflows, tasks in await connection.execute(_ENGINES, rows):
+        engines[key_of(brand, slug)].append(
+            TouchedEngine(engine_id=engine_id, name=name, workflows=workflows, tasks=tasks)
+        )
+    return {
+        key: Impact(
+            extension=key.id,
+            users=tuple(users[key]),
+            user_count=counts.get(key, (0, 0))[1],
+            accounts=tuple(accounts[key]),
+            account_count=counts.get(key, (0, 0))[0],
+            engines=tuple(engines[key]),
+            workflow_count=sum(one.workflows for one in engines[key]),
+            task_count=sum(one.tasks for one in engines[key]),
+        )
+        for key in wanted
+    }
