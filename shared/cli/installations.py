@@ -127,16 +127,15 @@ def write_review(shown: Row, write: Callable[[str], None]) -> None:
     if accepted["may_add_domains"]:
         write("  and to what administrators of the brand add.")
     write("It may read:")
-    for one in accepted["permissions"]:
-        write(f"  {one['data']}: {one['purpose']}")
-    if not accepted["permissions"]:
-        write("  nothing of the brand's data.")
+    nothing = "nothing of the brand's data."
+    reads = [f"{one['data']}: {one['purpose']}" for one in accepted["permissions"]] or [nothing]
+    for one in reads:
+        write(f"  {one}")
     for title, name in (("Privacy policy", "privacy_policy"), ("Terms", "terms")):
         if document := accepted.get(name):
             write(f"{title}: {document['url']}, version {document['version']}")
-    if changes := shown.get("changes"):
-        for change in changes["widens"]:
-            write(f"New: {change}")
+    for change in shown.get("changes", {"widens": ()})["widens"]:
+        write(f"New: {change}")
 
 
 def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
