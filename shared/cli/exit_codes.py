@@ -59,7 +59,6 @@ OF_REASON: Mapping[str, ExitCode] = {
     "receipt_unknown": ExitCode.FAILED,
     "receipt_wrong": ExitCode.FAILED,
     "too_many_tasks": ExitCode.USAGE,
-    "version_unknown": ExitCode.NOT_FOUND,
     # Of rollouts.
     "not_allowed": ExitCode.NOT_ALLOWED,
     "rollout_ended": ExitCode.CONFLICT,
