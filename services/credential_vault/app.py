@@ -6,6 +6,13 @@ from datetime import timedelta
 from functools import partial
 
 from fastapi import APIRouter
+from keyturn_contracts.credential_vault import (
+    AddAccount,
+    DeleteAccount,
+    EditCredentials,
+    VerifyAccount,
+)
+from keyturn_contracts.workflow import RolloutChanged
 
 from services.credential_vault.api import accounts as account_routes
 from services.credential_vault.api import transport_keys as transport_key_routes
@@ -68,16 +75,23 @@ def assemble(settings: ServiceSettings) -> Service:
         )
         second = timedelta(seconds=1)
         return (
-            Job(name="try credentials", run=trials.start_due, every=second),
+            Job(
+                name="try credentials",
+                run=trials.start_due,
+                every=second,
+                woken_by=(AddAccount, EditCredentials, VerifyAccount),
+            ),
             Job(
                 name="plan retirements",
                 run=partial(plan_retirements, context.writer, accounts),
                 every=5 * second,
+                woken_by=(RolloutChanged, DeleteAccount),
             ),
             Job(
                 name="retire versions",
                 run=partial(retire_due, context.writer, accounts, context.wake),
                 every=second,
+                woken_by=(RolloutChanged, DeleteAccount),
             ),
             Job(
                 name="clear uninstalled extensions",
@@ -90,6 +104,7 @@ def assemble(settings: ServiceSettings) -> Service:
                 name="keep transport keys",
                 run=partial(keep_transport_keys, context.writer, keys),
                 every=timedelta(minutes=5),
+                woken_by=(),
             ),
         )
 

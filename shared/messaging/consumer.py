@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from time import monotonic
 
 import structlog
 from aiokafka import TopicPartition
+from keyturn_contracts.message import Message
 from keyturn_contracts.topics import commands_topic
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -50,7 +51,8 @@ def group_of(service: str) -> str:
 class Consumer:
     """Reads a service's commands and the events that it listens to, and nothing past them.
 
-    `woken` is called after every commit, `fail` with a sentence when the process should end.
+    `woken` is called after every commit with the messages that were applied, or None where that is
+    not known; `fail` with a sentence when the process should end.
     """
 
     def __init__(
@@ -62,7 +64,7 @@ class Consumer:
         cluster_id: str,
         instance: str | None,
         health: Health,
-        woken: Callable[[], None],
+        woken: Callable[[Collection[type[Message]] | None], None],
         fail: Callable[[str], None],
         limits: Limits | None = None,
         patience: Patience | None = None,
@@ -214,7 +216,7 @@ class Consumer:
         done = await deliver(self._writer, self._consuming, poll)
         self._assignment.owned = done.owned
         self._next_due = done.next_due
-        self._woken()
+        self._woken(done.kinds)
         count(received, done)
         tell(done)
         self._consider_brake(received, done)
@@ -238,7 +240,7 @@ class Consumer:
         self._assignment.owned = {**ours, **found}
         if lost:
             self._assignment.let_go(lost)
-        self._woken()
+        self._woken(None)
         # What is due is asked for again: the answer to it was lost with the rest.
         self._next_due = datetime.now(UTC)
 

@@ -38,9 +38,9 @@ def housekeeping(context: Context) -> Sequence[Job]:
         return 0
 
     return (
-        Job(name="held-count", run=count, every=timedelta(seconds=5), is_woken=False),
-        Job(name="inbox-days", run=keep_days_of_the_inbox, every=_HOUR, is_woken=False),
-        Job(name="unreadable-forget", run=forget_unreadable, every=_HOUR, is_woken=False),
+        Job(name="held-count", run=count, every=timedelta(seconds=5), woken_by=()),
+        Job(name="inbox-days", run=keep_days_of_the_inbox, every=_HOUR, woken_by=()),
+        Job(name="unreadable-forget", run=forget_unreadable, every=_HOUR, woken_by=()),
     )
 
 

@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
 import structlog
+from keyturn_contracts.message import Message
 
 from shared.telemetry import metrics
 
@@ -29,8 +30,12 @@ class Job:
     name: str
     run: Callable[[], Awaitable[int]]
     every: timedelta
-    is_woken: bool = True
-    """Whether a commit makes it look; housekeeping only needs its hour."""
+    woken_by: tuple[type[Message], ...] | None = None
+    """Which messages, once applied, make it look at once; None: whatever is committed.
+
+    It only spares work that would find nothing, on the way of an event that somebody waits for:
+    what it misses is found after `every`.
+    """
 
 
 class JobRunner:
@@ -42,10 +47,13 @@ class JobRunner:
         self._woken = {job.name: asyncio.Event() for job in jobs}
         self._is_stopping = False
 
-    def wake(self) -> None:
-        """Have every job look now; one that is at work looks once more when it is done."""
+    def wake(self, applied: Collection[type[Message]] | None = None) -> None:
+        """Have jobs look now: those that these messages wake, or all that anything wakes.
+
+        One that is at work looks once more when it is done.
+        """
         for job in self._jobs:
-            if job.is_woken:
+            if job.woken_by is None or (job.woken_by and _concerns(job.woken_by, applied)):
                 self._woken[job.name].set()
 
     def stop(self) -> None:
@@ -88,6 +96,10 @@ class JobRunner:
         _log.error("a job failed and is tried again", job=job.name, pause=pause, exc_info=cause)
         await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  spreads retries
         return min(pause * 2, _LONGEST_PAUSE)
+
+
+def _concerns(kinds: tuple[type[Message], ...], applied: Collection[type[Message]] | None) -> bool:
+    return applied is None or any(issubclass(one, kinds) for one in applied)
 
 
 def is_ours_to_end() -> bool:

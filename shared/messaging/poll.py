@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
-from keyturn_contracts.message import Command, Event, Key
+from keyturn_contracts.message import Command, Event, Key, Message
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.messaging import held_store, position, unreadable
@@ -108,6 +108,8 @@ class Processed:
         default_factory=list[tuple[RawRecord, Unreadable]]
     )
     """All that was kept or counted as unreadable, `not_applied` included."""
+    kinds: set[type[Message]] = field(default_factory=set[type[Message]])
+    """Of the commands that were decided and the news that was applied."""
     news: int = 0
     announced: int = 0
     alone: list[HeldKey] = field(default_factory=list[HeldKey])
@@ -134,6 +136,7 @@ class Processed:
         self.held += later.held
         self.not_applied += later.not_applied
         self.unreadable += later.unreadable
+        self.kinds |= later.kinds
         self.news += later.news
         self.announced += later.announced
         self.alone += [key for key in later.alone if key not in self.alone]
@@ -209,6 +212,7 @@ class _Work:
             return
         heard = [cast("News[Event]", one.content) for one in received]
         self.done.news = len(heard)
+        self.done.kinds |= {type(one.event) for one in heard}
         failed = await apply_news(self._connection, self._consuming.handlers, heard)
         record_of = {id(one.content): one.record for one in received}
         self.done.not_applied += failed
@@ -237,6 +241,7 @@ class _Work:
         held_keys = await self._find_held(taken) if has_held else set[Key]()
         for one in self._part.received:
             arrivals += self._arrive(one, taken.cut, held_keys)
+        self.done.kinds |= {type(one.asked.command) for one in arrivals if isinstance(one, Turn)}
         batch = Batch()
         await apply_commands(self._connection, self._consuming.handlers, arrivals, batch, held_keys)
         self.done.answers += batch.answers

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
+from keyturn_contracts.message import Message
 from redis.asyncio import Redis
 
 from shared.database.engines import create_engine
@@ -85,7 +86,14 @@ class Runtime:
 
         relay, watch = Relay(settings), OutcomeWatch(context)
         jobs = JobRunner([*service.jobs(context), *housekeeping(context)], context.wake)
-        self._wakers += [relay.wake, jobs.wake, watch.wake]
+
+        def woken(applied: Collection[type[Message]] | None) -> None:
+            # First who sends what somebody waits for.
+            relay.wake()
+            watch.wake()
+            jobs.wake(applied)
+
+        self._wakers.append(lambda: woken(None))
         if service.prepare is not None:
             await service.prepare(context)
         routers = [outcome_routes(watch), held_routes(), service.routes(context)]
@@ -98,7 +106,7 @@ class Runtime:
             cluster_id=cluster_id,
             instance=f"{service.name}-{number}",
             health=self._health,
-            woken=context.wake,
+            woken=woken,
             fail=self._fail,
         )
         http_stop = asyncio.Event()

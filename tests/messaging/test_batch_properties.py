@@ -154,6 +154,7 @@ async def left_behind(log: Log, brand: str, contents: Sequence[Content]) -> Left
 )
 @example(said=[("bug", "a", 1), ("reuse", "a", 0), ("add", "a", 1)], cuts=[1, 1, 1])
 @example(said=[("once_open", "a", 1), ("expire", "a", 0), ("open", "a", 1)], cuts=[1, 1])
+@example(said=[("weigh", "a", 0), ("open", "a", 0)], cuts=[])
 @example(said=[("text", "a", 1), ("many", "a", 2), ("add", "b", 1)], cuts=[])
 async def test_a_log_cut_into_polls_in_any_way_leaves_the_same_behind(
     engine: AsyncEngine, said: list[Said], cuts: list[int]

@@ -182,7 +182,8 @@ def decide_add_once_open(
 
 def decide_weigh(counter: Counter | None, asked: Asked[Weigh]) -> Decision[Counter, str]:
     if counter is None:
-        return Refused("unknown", "There is no such counter.")
+        # News of it may be on the way: what is decided must not depend on which came first.
+        raise NotYetKnown(Refused("unknown", "There is no such counter."))
     return Later(replace(counter, is_weighed=True))
 
 

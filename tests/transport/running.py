@@ -187,8 +187,13 @@ class Consuming:
             **(usual | more),
         )
 
-    def _wake(self) -> None:
+    def _wake(self, _applied: object) -> None:
         self.woken += 1
+
+
+def waking(relay: Relay) -> Callable[[object], None]:
+    """Return what has the relay look after each commit."""
+    return lambda _applied: relay.wake()
 
 
 class Process:

@@ -5,6 +5,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from keyturn_contracts.credential_vault import EditAccount
+from keyturn_contracts.message import Message
+from keyturn_contracts.workflow import RolloutChanged, RolloutCompleted
+
 from shared.messaging.jobs import Job, JobRunner
 from tests.waiting import eventually
 
@@ -28,10 +32,10 @@ class Work:
 
 @asynccontextmanager
 async def running(
-    run: Callable[[], Awaitable[int]], *, is_woken: bool = True
+    run: Callable[[], Awaitable[int]], *, woken_by: tuple[type[Message], ...] | None = None
 ) -> AsyncGenerator[tuple[JobRunner, list[None]]]:
     told: list[None] = []
-    job = Job(name="work", run=run, every=HOUR, is_woken=is_woken)
+    job = Job(name="work", run=run, every=HOUR, woken_by=woken_by)
     runner = JobRunner([job], lambda: told.append(None))
     task = asyncio.create_task(runner.run())
     try:
@@ -76,11 +80,24 @@ async def test_a_wake_that_comes_while_it_works_is_not_lost() -> None:
 
 async def test_housekeeping_is_woken_by_nobody() -> None:
     work = Work()
-    async with running(work.run, is_woken=False) as (runner, _):
+    async with running(work.run, woken_by=()) as (runner, _):
         await eventually(lambda: work.runs == 1)
         runner.wake()
         await asyncio.sleep(0)
         assert work.runs == 1
+
+
+async def test_a_job_is_woken_by_the_messages_that_concern_it() -> None:
+    work = Work()
+    async with running(work.run, woken_by=(RolloutChanged,)) as (runner, _):
+        await eventually(lambda: work.runs == 1)
+        runner.wake({EditAccount})
+        await asyncio.sleep(0)
+        assert work.runs == 1
+        runner.wake({EditAccount, RolloutCompleted})
+        await eventually(lambda: work.runs == 2)
+        runner.wake()
+        await eventually(lambda: work.runs == 3)
 
 
 async def test_what_fails_is_tried_again() -> None:

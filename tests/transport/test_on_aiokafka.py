@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from tests.suites.transport import Lines, TransportSuite
 from tests.transport import notes
-from tests.transport.running import Breakable, Given, in_thread
+from tests.transport.running import Breakable, Given, in_thread, waking
 
 _WAITING = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
 
@@ -36,7 +36,7 @@ class OnAiokafka:
     async def running(self) -> AsyncGenerator[None]:
         async with (
             self._given.relaying() as relay,
-            self._given.consuming(woken=relay.wake) as consuming,
+            self._given.consuming(woken=waking(relay)) as consuming,
         ):
             yield
             assert not consuming.problems

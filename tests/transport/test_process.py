@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -142,6 +143,8 @@ async def test_a_second_process_shares_the_work_and_takes_over_what_the_first_le
 
 
 async def test_held_commands_are_an_operators_business(given: Given, tmp_path: Path) -> None:
+    other = GivenIssuer(name="other", brands=("twin",), roles=("operator",))
+    other.write_to(given.settings.issuers)
     with given.process(tmp_path) as process:
         await in_thread(process.wait_ready)
         command_id = new_id()
@@ -158,6 +161,14 @@ async def test_held_commands_are_an_operators_business(given: Given, tmp_path: P
         place = f"/v1/held/{item['place']}"
         shown = await in_thread(lambda: process.get(place, roles=["operator"]))
         assert shown.json()["id"] == command_id
+        foreign: dict[str, Any] = {"by": other, "brand": "twin", "roles": ["operator"]}
+        listed = await in_thread(lambda: process.get("/v1/held", **foreign))
+        assert listed.json() == {"items": []}
+        for refused in (
+            await in_thread(lambda: process.get(place, **foreign)),
+            await in_thread(lambda: process.post(f"{place}/drop", **foreign)),
+        ):
+            assert refused.status_code == 404
 
         dropped = await in_thread(lambda: process.post(f"{place}/drop", roles=["operator"]))
         assert dropped.status_code == 200

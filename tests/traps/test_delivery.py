@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 from shared.messaging.held import Limits
 from shared.messaging.tables import HeldRow, PositionRow, UnreadableRow
 from tests.transport import notes
-from tests.transport.running import Given, in_thread, read_all
+from tests.transport.running import Given, in_thread, read_all, waking
 from tests.transport.test_consumer import has, has_line, is_parked
 from tests.transport.test_relay import is_sent
 from tests.waiting import eventually
@@ -47,7 +47,7 @@ async def test_an_answer_goes_nowhere_that_a_header_names(given: Given) -> None:
     """What a handler returned was published to the topic that a sender wrote into `reply_to`."""
     targets = ("keyturn.workflow.events", "keyturn.credential-vault.events")
     before = {topic: len(await read_all(given.stack, topic)) for topic in targets}
-    async with given.relaying() as relay, given.consuming(woken=relay.wake):
+    async with given.relaying() as relay, given.consuming(woken=waking(relay)):
         for topic in targets:
             headers = {REPLY_TO: topic.encode(), "reply_to": topic.encode()}
             await given.send(given.line("n1", f"for {topic}", headers=headers))

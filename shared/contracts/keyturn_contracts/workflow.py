@@ -40,7 +40,6 @@ ConfirmRotationReason = Literal[
     "receipt_wrong",
     "receipt_unknown",
     "account_unknown",
-    "version_unknown",
     _OfAnEngine,
 ]
 OverrideRolloutReason = Literal["not_allowed", "rollout_unknown", "rollout_ended", "engine_unknown"]

@@ -48,7 +48,6 @@ _OF_A_CONFIRMATION = frozenset(
         "receipt_wrong",
         "receipt_unknown",
         "account_unknown",
-        "version_unknown",
         "dropped",
     }
 )
