@@ -10,7 +10,7 @@ D = TypeVar("D", bound=Hashable)
 
 MOST_WORDS = 12
 """How many words of a query count."""
-_SHORTEST_IN_TEXT = 2
+_SHORTEST_BESIDE_NAMES = 2
 """With one letter some word of nearly every text begins."""
 _SHORTEST_MISSPELT = 3
 """A shorter word with one letter wrong could be any other."""
@@ -43,7 +43,7 @@ class Index(Generic[D]):
     Every word of a query must be found: whole, or as the beginning of a word, or with one letter
     wrong, missing, too many, or two that changed places. A misspelt word is found while three
     letters are left of it, the beginning of a misspelt one from five letters on. Of the name as a
-    whole a space may be the letter that is wrong.
+    whole a space may be the letter that is wrong. A single letter is looked for in names alone.
     """
 
     def __init__(self) -> None:
@@ -100,8 +100,8 @@ class Index(Generic[D]):
     def _find(self, word: str) -> dict[D, int]:
         """Return what has this word, and how far away it is."""
         begun, near = self._words.beginning_with(word), self._words.near(word)
-        if len(word) < _SHORTEST_IN_TEXT:
-            begun[_TEXT] = set()
+        if len(word) < _SHORTEST_BESIDE_NAMES:
+            begun[_LABEL], begun[_TEXT] = set(), set()
         best_first = (self._words.exactly(word, _NAME), *begun, *near)
         found: dict[D, int] = {}
         for things, distance in reversed(list(zip(best_first, _DISTANCES, strict=True))):
