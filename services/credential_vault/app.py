@@ -52,7 +52,7 @@ def assemble(settings: ServiceSettings) -> Service:
     trust = tls_context(own.trust_roots)
     keys = FileKeys(settings.keys)
     receipt_key = load_or_create_key(settings.keys, "receipt")
-    accounts = accounts_with(keys, own.contact)
+    accounts = accounts_with(keys, own.licence_contact)
 
     async def prepare(context: Context) -> None:
         async with context.writer.connect() as connection:
@@ -98,7 +98,7 @@ def assemble(settings: ServiceSettings) -> Service:
                 run=partial(clear_uninstalled, context.writer, accounts, context.wake),
                 every=second,
                 # It looks at all that was ever uninstalled: once a second, not at each commit.
-                is_woken=False,
+                woken_by=(),
             ),
             Job(
                 name="keep transport keys",

@@ -63,7 +63,7 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
             Job(name="close rollouts", run=close, every=settings.look),
             Job(name="count what engines use", run=count, every=second),
             # Every commit may concern it: not woken, it looks often enough.
-            Job(name="clear uninstalled extensions", run=clear, every=second, is_woken=False),
+            Job(name="clear uninstalled extensions", run=clear, every=second, woken_by=()),
         )
 
     def routes(_context: Context) -> APIRouter:

@@ -8,14 +8,13 @@ import pytest
 from keyturn_client.problems import ExposedKeyError
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
 
-from services.catalog.jobs import MANIFESTS
-from services.catalog.rules.manifest import read_manifest
+from services.catalog.jobs import MANIFESTS, read_manifests
 from shared.cli.credentials import Given, Sources, choose_scheme, gather, read_pairs
 from shared.cli.exit_codes import ExitCode
 from shared.cli.problems import Problem
 from tests.cli.terminal import run_on_terminal
 
-SMTP = read_manifest((MANIFESTS / "smtp-relay.yaml").read_text(encoding="utf-8"))
+[SMTP] = [one for one in read_manifests(MANIFESTS) if one.slug == "smtp-relay"]
 PASSWORD = "correct horse battery staple"
 VALUES = {"host": "mail.example.com", "from_address": "a@example.com", "username": "relay"}
 

@@ -26,6 +26,9 @@ def fill_probe(
         return Finding("settings_invalid", f"{manifest.name} has no scheme {scheme_id} any more.")
     if isinstance(scheme.probe, NothingToProbe):
         return Finding("accepted", "Not tried: nothing to connect to.")
+    if not isinstance(scheme.probe, SmtpProbe):
+        # Of an account from when its scheme was tried in another way.
+        return Finding("settings_invalid", f"{scheme.title} of {manifest.name} cannot be tried.")
     return _fill_smtp(manifest, scheme, scheme.probe, settings, fields)
 
 

@@ -9,6 +9,7 @@ from keyturn_contracts.catalog import ExtensionChanged, Manifest
 from services.credential_vault.rules.account import Desk, Unsealed
 from services.credential_vault.rules.fields import (
     FieldsProblem,
+    can_be_tried,
     check_fields,
     complete_settings,
     find_scheme,
@@ -33,6 +34,7 @@ ContentReason = Literal[
     "fields_invalid",
     "settings_invalid",
     "scheme_unknown",
+    "scheme_not_supported",
 ]
 
 
@@ -61,6 +63,12 @@ def judge_content(
     if scheme is None:
         known = ", ".join(sorted(one.id for one in manifest.schemes))
         return Refused("scheme_unknown", f"{manifest.name} has none but these schemes: {known}.")
+    if not can_be_tried(scheme):
+        return Refused(
+            "scheme_not_supported",
+            f"The vault cannot try {scheme.title} of {manifest.name} yet, and adds no account "
+            "untried. docs/extensions.md says what can be connected.",
+        )
     if not isinstance(unsealed, SecretFields):
         return Refused(unsealed, _SEALED[unsealed])
     try:

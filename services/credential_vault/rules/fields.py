@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
+from keyturn_contracts.catalog import FieldSpec, Manifest, NothingToProbe, Scheme, SmtpProbe
 
 from shared.security.secret_fields import SecretFields
 
@@ -14,6 +14,11 @@ class FieldsProblem(ValueError):  # noqa: N818  it is an answer, not a fault
 
 def find_scheme(manifest: Manifest, scheme_id: str) -> Scheme | None:
     return next((one for one in manifest.schemes if one.id == scheme_id), None)
+
+
+def can_be_tried(scheme: Scheme) -> bool:
+    """Tell whether the vault speaks the protocol by which a scheme is tried."""
+    return isinstance(scheme.probe, SmtpProbe | NothingToProbe)
 
 
 def complete_settings(manifest: Manifest, given: Mapping[str, str]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from keyturn_contracts.actor import Role
+from keyturn_contracts.catalog import ConsentProbe
 from keyturn_contracts.credential_vault import AccountAdded, AddAccount
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, event_about
@@ -140,6 +141,20 @@ def test_an_unknown_scheme_is_refused_with_the_known_ones() -> None:
     assert isinstance(refused, Refused)
     assert refused.reason == "scheme_unknown"
     assert "signing-secret, smtp-password" in refused.message
+
+
+def test_a_scheme_that_cannot_be_tried_adds_no_account() -> None:
+    consent = ConsentProbe(authorize_url="https://a.example/", token_url="https://a.example/t")
+    [*_, last] = PUBLISHED.manifest.schemes
+    scheme = last.model_copy(update={"id": "consent", "probe": consent})
+    manifest = PUBLISHED.manifest.model_copy(update={"schemes": (scheme,)})
+    one = asked(ADD.model_copy(update={"scheme": "consent"}))
+    published = {"smtp-relay": PUBLISHED.model_copy(update={"manifest": manifest})}
+
+    refused = decide_addition(replace(desk_for(None, one), extensions=published), one)
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == "scheme_not_supported"
 
 
 @pytest.mark.parametrize(
