@@ -106,6 +106,14 @@ def test_the_exact_name_comes_first_then_names_that_begin_so_then_the_rest() -> 
     ]
 
 
+def test_of_a_word_that_nobody_could_type_the_beginning_counts() -> None:
+    index = Index[str]()
+    index.put("long", name="x" * 10_000)
+
+    assert index.find("x" * 90) == {"long": 0}
+    assert words_of("x" * 10_000) == ["x" * 40]
+
+
 def test_what_is_put_again_is_found_by_its_new_words_alone() -> None:
     index = Index[str]()
     index.put("one", name="Mail", labels=["acme"], texts=["Sends letters."])

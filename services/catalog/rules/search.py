@@ -3,7 +3,8 @@
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from sys import intern
 from typing import Generic, TypeVar
 
 D = TypeVar("D", bound=Hashable)
@@ -16,6 +17,7 @@ _SHORTEST_MISSPELT = 3
 """A shorter word with one letter wrong could be any other."""
 _SHORTEST_BEGINNING = 5
 """Likewise of the beginning of one."""
+_LONGEST = 40
 _LAST = "\U0010ffff"
 _WORD = re.compile(r"[^\W_]+")
 
@@ -32,9 +34,13 @@ misspelt one of the name, of the labels, of the text."""
 
 
 def words_of(text: str) -> list[str]:
-    """Return its words: runs of letters and digits, whatever their case and accents."""
+    """Return its words: runs of letters and digits, whatever their case and accents.
+
+    Of a long one its first letters: what nobody could type must not fill the index.
+    """
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
-    return _WORD.findall("".join(one for one in plain if not unicodedata.combining(one)))
+    found = _WORD.findall("".join(one for one in plain if not unicodedata.combining(one)))
+    return [one[:_LONGEST] for one in found]
 
 
 class Index(Generic[D]):
@@ -47,7 +53,7 @@ class Index(Generic[D]):
     """
 
     def __init__(self) -> None:
-        self._holds: dict[D, tuple[str, tuple[frozenset[str], ...]]] = {}
+        self._holds: dict[D, tuple[str, tuple[tuple[str, ...], ...]]] = {}
         self._names = _Vocabulary[D](fields=1)
         self._words = _Vocabulary[D](fields=len(_FIELDS))
 
@@ -56,13 +62,8 @@ class Index(Generic[D]):
     ) -> None:
         """Have it found by these words from now on, and by no other."""
         self.drop(thing)
-        in_name = words_of(name)
-        whole = " ".join(in_name)
-        fields = (
-            frozenset(in_name),
-            frozenset(word for one in labels for word in words_of(one)),
-            frozenset(word for one in texts for word in words_of(one)),
-        )
+        whole = " ".join(words_of(name))
+        fields = (_each_once([name]), _each_once(labels), _each_once(texts))
         self._holds[thing] = whole, fields
         self._names.put(whole, 0, thing)
         for field, words in enumerate(fields):
@@ -109,35 +110,42 @@ class Index(Generic[D]):
         return found
 
 
+def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
+    # Thousands of descriptions have most of their words in common: each is kept once for all.
+    return tuple({intern(word): None for one in texts for word in words_of(one)})
+
+
 class _Vocabulary(Generic[D]):
     """The words there are, and what has each in which field."""
 
     def __init__(self, *, fields: int) -> None:
-        self._fields = range(fields)
-        self._having: dict[str, tuple[set[D], ...]] = {}
+        self._having: list[dict[str, set[D]]] = [{} for _ in range(fields)]
         self._sorted: list[str] = []
         self._is_sorted = True
-        self._letters_after: dict[str, set[str]] = {}
-        """For each beginning of a word the letters that may follow it."""
+        self._letters_after: dict[str, str] = {}
+        """For each beginning of a word, and each word, the letters that may follow it."""
 
     def put(self, word: str, field: int, thing: D) -> None:
-        having = self._having.get(word)
-        if having is None:
-            having = self._having[word] = tuple(set[D]() for _ in self._fields)
+        having = self._having[field]
+        if word in having:
+            having[word].add(thing)
+            return
+        if not any(word in one for one in self._having):
             self._sorted.append(word)
             self._is_sorted = False
+            after = self._letters_after
             for end, letter in enumerate(word):
-                self._letters_after.setdefault(word[:end], set()).add(letter)
-            self._letters_after.setdefault(word, set())
-        having[field].add(thing)
+                if letter not in after.get(word[:end], ""):
+                    after[word[:end]] = after.get(word[:end], "") + letter
+            after.setdefault(word, "")
+        having[word] = {thing}
 
     def drop(self, word: str, field: int, thing: D) -> None:
         # The word itself stays: it finds nothing, and somebody is likely to use it again.
-        if word in self._having:
-            self._having[word][field].discard(thing)
+        self._having[field].get(word, set[D]()).discard(thing)
 
     def exactly(self, word: str, field: int) -> set[D]:
-        return self._having[word][field] if word in self._having else set()
+        return self._having[field].get(word, set[D]())
 
     def beginning_with(self, beginning: str) -> list[set[D]]:
         """Return, for each field, what has a word that begins so."""
@@ -150,7 +158,7 @@ class _Vocabulary(Generic[D]):
         meant = {one for one in self._one_away(word) if one in self._letters_after}
         if len(word) >= _SHORTEST_BEGINNING:
             return self._having_any({whole for one in meant for whole in self._from(one)})
-        return self._having_any(one for one in meant if one in self._having)
+        return self._having_any(meant)
 
     def _from(self, beginning: str) -> Sequence[str]:
         if beginning not in self._letters_after:
@@ -161,9 +169,11 @@ class _Vocabulary(Generic[D]):
         first = bisect_left(self._sorted, beginning)
         return self._sorted[first : bisect_left(self._sorted, beginning + _LAST, first)]
 
-    def _having_any(self, words: Iterable[str]) -> list[set[D]]:
-        having = [self._having[word] for word in words]
-        return [set[D]().union(*(one[field] for one in having)) for field in self._fields]
+    def _having_any(self, words: Collection[str]) -> list[set[D]]:
+        return [
+            set[D]().union(*(having[word] for word in words if word in having))
+            for having in self._having
+        ]
 
     def _one_away(self, word: str) -> Iterator[str]:
         """Yield every text that one slip may have turned into `word`, as far as words go on."""
