@@ -20,6 +20,7 @@ from services.installation.jobs.following import follow_installations, spread_ne
 from services.installation.rules.installation import Policy
 from services.installation.rules.review import digest_of, review_of
 from shared.messaging.batch import Batch, Message
+from shared.messaging.envelope import Asked
 from tests.batches import Database, asked, clear_outbox, deliver, news, published
 from tests.installation import given
 
@@ -71,7 +72,7 @@ class World:
 
     def asks(
         self, command: Command, *, by: str = "root", roles: Sequence[Role] = ("administrator",)
-    ) -> Message:
+    ) -> Asked[Command]:
         return asked(command, by=by, brand=self.brand, roles=roles)
 
     async def answers(self, *messages: Message) -> list[CommandApplied | CommandRefused]:

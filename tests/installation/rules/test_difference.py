@@ -1,0 +1,176 @@
+"""What widens and what narrows, and what stays in force of what was accepted."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from services.installation.rules.difference import Difference, compare, narrowed, what_changed
+from services.installation.rules.review import Review
+from tests.installation import given
+from tests.installation.given import API, CONTACTS, SERVER, domain, permission, review
+
+PICTURES = domain("pictures.example.org")
+BELOW = domain("*.example.org")
+TICKETS = permission("tickets", "It answers them.")
+OTHER_SLOT = SERVER.model_copy(update={"slots": {"host": ".*", "port": given.PORT}})
+WIDE = domain("*.amazonaws.com", wide_because="Each region has a bucket.")
+OTHER_WIDE = WIDE.model_copy(update={"wide_because": "It is simpler."})
+BLOCKED = domain("*.amazonaws.com")
+LATER_TERMS = given.TERMS.model_copy(update={"version": "2026-02"})
+MOVED_POLICY = given.PRIVACY.model_copy(update={"url": "https://example.com/other"})
+
+WIDENS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"domains": (API, SERVER, PICTURES)}, "It may connect to pictures.example.org: Why"),
+    ({"domains": (PICTURES,)}, {"domains": (BELOW,)}, "It may connect to *.example.org: Why"),
+    ({"domains": (BELOW,)}, {"domains": (domain("example.org"),)}, "It may connect to example.org"),
+    (
+        {"domains": (BELOW,)},
+        {"domains": (domain("a.example.org:8443"),)},
+        "It may connect to a.example.org:8443",
+    ),
+    ({"domains": (API,)}, {}, "It may connect to {host}:{port}: The brand's"),
+    ({}, {"domains": (API, OTHER_SLOT)}, "What accounts may fill into {host}:{port} is different."),
+    ({"domains": (WIDE,)}, {"domains": (OTHER_WIDE,)}, "Below *.amazonaws.com several owners live"),
+    ({"domains": (BLOCKED,)}, {"domains": (WIDE,)}, "It may connect to *.amazonaws.com"),
+    ({}, {"permissions": (CONTACTS, TICKETS)}, "It may read tickets: It answers them."),
+    (
+        {},
+        {"permissions": (permission("contacts", "To sell them."),)},
+        "It reads contacts for another purpose: To sell them.",
+    ),
+    ({}, {"terms": LATER_TERMS}, "Its terms of use changed: version 2026-02, https://example.com"),
+    ({}, {"privacy_policy": MOVED_POLICY}, "Its privacy policy changed: version 3, https://exampl"),
+    ({}, {"terms": None}, "It has no terms of use any more."),
+    ({"additional_domains": given.FIXED}, {}, "Your brand may add domains of its own."),
+    ({"preview": False}, {}, "It is a preview now"),
+    ({}, {"by": "Another Ltd"}, "It is published by Another Ltd, and no longer by Loud-Mail Ltd."),
+    ({"party": "first"}, {}, "It is no longer the platform's own: Loud-Mail Ltd publishes it."),
+]
+NARROWS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({}, {"domains": (SERVER,)}, "It may no longer connect to api.example.com."),
+    ({}, {"domains": (API,)}, "It may no longer connect to {host}:{port}."),
+    ({"domains": (BELOW,)}, {"domains": (PICTURES,)}, "It may no longer connect to *.example.org."),
+    ({"domains": (WIDE,)}, {"domains": (BLOCKED,)}, "It may no longer connect to *.amazonaws.com."),
+    ({}, {"permissions": ()}, "It may no longer read contacts."),
+    ({}, {"additional_domains": given.FIXED}, "Your brand may no longer add domains of its own"),
+    ({}, {"preview": False}, "It is certified now"),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "sentence"), WIDENS)
+def test_what_asks_for_more_widens(
+    before: dict[str, Any], after: dict[str, Any], sentence: str
+) -> None:
+    found = compare(review(**before), review(2, **after))
+
+    assert any(one.startswith(sentence) for one in found.widens), found
+
+
+@pytest.mark.parametrize(("before", "after", "sentence"), NARROWS)
+def test_what_asks_for_less_only_narrows(
+    before: dict[str, Any], after: dict[str, Any], sentence: str
+) -> None:
+    found = compare(review(**before), review(2, **after))
+
+    assert found.widens == ()
+    assert [one for one in found.narrows if one.startswith(sentence)], found
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        {"name": "Louder Mail"},
+        {"domains": (API.model_copy(update={"purpose": "In other words."}), SERVER)},
+        {"domains": (SERVER, API)},
+        {"description": "In other words."},
+    ],
+)
+def test_what_reaches_and_reads_the_same_is_no_difference(after: dict[str, Any]) -> None:
+    assert compare(review(), review(2, **after)) == Difference()
+
+
+def test_a_slot_whose_template_changed_widens() -> None:
+    slots = (domain("{server}", slots={"server": given.HOST}),)
+    before = review(domains=slots, derived=(given.derived("server", "{host}"),))
+    after = review(2, domains=slots, derived=(given.derived("server", "{other}"),))
+
+    assert compare(before, after).widens == ("What accounts may fill into {server} is different.",)
+
+
+def test_many_differences_are_counted_beyond_the_first_hundred() -> None:
+    many = tuple(domain(f"a{one}.example.com") for one in range(150))
+
+    found = compare(review(domains=()), review(2, domains=many)).widens
+
+    assert len(found) == 100
+    assert found[-1] == "And 51 more differences."
+
+
+def test_whoever_looked_at_another_review_is_told_at_least_one_sentence() -> None:
+    assert what_changed(review(), review(2)) == (
+        "Version 2 is here now; what you accept is as in 1.",
+    )
+    assert what_changed(review(), review(name="Louder")) == (
+        "It is worded differently; what you accept is the same.",
+    )
+    assert what_changed(review(), review(2, permissions=())) == ("It may no longer read contacts.",)
+
+
+def test_of_a_version_that_does_both_only_the_narrowing_holds() -> None:
+    accepted = review(domains=(API, BELOW, SERVER), permissions=(CONTACTS, TICKETS))
+    newest = review(
+        2,
+        domains=(PICTURES, domain("new.example.net"), OTHER_SLOT),
+        permissions=(permission("contacts", "Another purpose."), permission("users")),
+        additional_domains=given.FIXED,
+        preview=False,
+    )
+
+    left = narrowed(accepted, newest)
+
+    assert [one.rule for one in left.domains] == ["pictures.example.org", "{host}:{port}"]
+    assert left.domains[1].slots == SERVER.slots
+    assert [(one.data, one.purpose) for one in left.permissions] == [
+        (CONTACTS.data, CONTACTS.purpose)
+    ]
+    assert not left.may_add_domains
+    assert not left.is_preview
+    assert left.version == 1
+
+
+def test_what_is_refused_by_now_is_blocked_in_what_is_left_too() -> None:
+    [left] = narrowed(review(domains=(WIDE,)), review(2, domains=(BLOCKED,))).domains
+
+    assert not left.is_reached
+
+
+RULES = ("example.org", "*.example.org", "a.example.org", "*.a.example.org", "example.net:8443")
+DATA = ("contacts", "tickets", "users")
+
+
+@st.composite
+def reviews(draw: st.DrawFn) -> Review:
+    rules = draw(st.sets(st.sampled_from(RULES)))
+    slots = draw(st.sampled_from([(), (SERVER,), (OTHER_SLOT,)]))
+    data = draw(st.sets(st.sampled_from(DATA)))
+    return review(
+        draw(st.integers(1, 3)),
+        domains=(*map(domain, sorted(rules)), *slots),
+        permissions=tuple(map(permission, sorted(data))),
+        additional_domains=draw(st.sampled_from([given.MAY_ADD, given.FIXED])),
+        preview=draw(st.booleans()),
+    )
+
+
+@for_all(reviews(), reviews())
+def test_narrowing_never_goes_beyond_what_was_accepted_and_settles(
+    accepted: Review, newest: Review
+) -> None:
+    left = narrowed(accepted, newest)
+
+    assert compare(accepted, left).widens == ()
+    assert narrowed(left, newest) == left
+    assert compare(left, newest).narrows == ()
+    assert compare(left, newest).widens == compare(accepted, newest).widens

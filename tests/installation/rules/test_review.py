@@ -1,0 +1,115 @@
+"""What is shown before an extension is installed, and the digest over exactly that."""
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from services.installation.rules.review import PREVIEW, canonical, digest_of, review_of
+from tests.installation import given
+from tests.installation.given import API, domain, review
+
+
+def test_a_review_shows_all_that_is_accepted() -> None:
+    shown = review()
+
+    assert (shown.name, shown.by, shown.party, shown.version) == (
+        "Loud Mail",
+        "Loud-Mail Ltd",
+        "third",
+        1,
+    )
+    assert shown.preview == PREVIEW
+    assert [(one.rule, one.purpose) for one in shown.domains] == [
+        ("api.example.com", "Templates."),
+        ("{host}:{port}", "The brand's mail server."),
+    ]
+    assert [(one.data, one.purpose) for one in shown.permissions] == [
+        ("contacts", "The addresses that mail is sent to.")
+    ]
+    assert (shown.privacy_policy, shown.terms) == (given.PRIVACY, given.TERMS)
+    assert shown.may_add_domains
+
+
+def test_a_certified_extension_has_no_warning() -> None:
+    assert review(preview=False).preview is None
+
+
+def test_an_international_domain_is_shown_in_both_spellings() -> None:
+    [shown] = review(domains=(domain("Bücher.example.com"),)).domains
+
+    assert shown.rule == "xn--bcher-kva.example.com"
+    assert shown.shown == "bücher.example.com (xn--bcher-kva.example.com)"
+
+
+def test_a_wide_wildcard_is_shown_with_its_reason() -> None:
+    reason = "Each region has a bucket of its own."
+    [shown] = review(domains=(domain("*.amazonaws.com", wide_because=reason),)).domains
+
+    assert (shown.rule, shown.wide_because) == ("*.amazonaws.com", reason)
+    assert shown.is_reached
+
+
+def test_a_rule_that_is_refused_by_now_is_shown_as_blocked() -> None:
+    [shown] = review(domains=(domain("*.amazonaws.com"),)).domains
+
+    assert shown.blocked_because is not None
+    assert "several owners" in shown.blocked_because
+    assert not shown.is_reached
+
+
+def test_a_private_host_is_reached_where_an_operator_allowed_it() -> None:
+    declared = given.manifest(domains=(domain("mail.internal"),))
+
+    [blocked] = review_of(declared, 1).domains
+    [allowed] = review_of(declared, 1, frozenset({"mail.internal"})).domains
+
+    assert not blocked.is_reached
+    assert allowed.is_reached
+
+
+def test_a_slot_that_a_template_fills_shows_the_template() -> None:
+    shown = review(
+        domains=(domain("{server}", slots={"server": given.HOST}),),
+        derived=(given.derived("server", "{host}", "{instance}.example.com"),),
+    )
+
+    assert shown.domains[0].derived == {"server": ("{host}", "{instance}.example.com")}
+
+
+def test_the_digest_is_over_the_review_as_canonical_json() -> None:
+    shown = review(domains=(domain("bücher.example.com"),), preview=False)
+    said = json.dumps(
+        json.loads(shown.model_dump_json(exclude_none=True)),
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+    ).encode()
+
+    assert canonical(shown) == said
+    assert b"preview" not in said
+    assert digest_of(shown) == sha256(said).hexdigest()
+
+
+def test_the_digest_is_of_everything_that_is_shown() -> None:
+    changes: tuple[dict[str, Any], ...] = (
+        {"name": "Another"},
+        {"by": "Somebody else"},
+        {"preview": False},
+        {"domains": (API,)},
+        {"domains": (API.model_copy(update={"purpose": "Another."}), given.SERVER)},
+        {"domains": (API, given.SERVER.model_copy(update={"slots": {"host": "a", "port": "1"}}))},
+        {"additional_domains": given.FIXED},
+        {"permissions": ()},
+        {"permissions": (given.permission("contacts", "Another purpose."),)},
+        {"privacy_policy": given.TERMS},
+        {"terms": given.PRIVACY},
+    )
+    digests = {digest_of(review(**one)) for one in changes}
+
+    assert len(digests | {digest_of(review()), digest_of(review(2))}) == len(changes) + 2
+
+
+def test_what_is_not_shown_does_not_change_the_digest() -> None:
+    same = review(description="In other words.", gaps=("Nobody knows.",), category="other")
+
+    assert digest_of(same) == digest_of(review())
