@@ -53,14 +53,17 @@ async def test_an_account_waits_for_the_brands_licence(vault: Vault) -> None:
     await vault.hear(LICENSED, brand="new")
 
     assert refused.reason == "not_licensed"
-    assert refused.message == "smtp-relay is not in your licence; reach out to your operator."
+    assert (
+        refused.message
+        == "smtp-relay is not in your licence; reach out to the operator of your platform."
+    )
     await vault.deliver(command)
     await vault.tried()
     assert await vault.outcome(command) == "applied"
 
 
 async def test_whom_to_turn_to_is_a_setting(vault: Vault) -> None:
-    vault = vault.another(contact="sales@example.com")
+    vault = vault.another(licence_contact="sales@example.com")
     command = await vault.adding(SECRET, SETTINGS, scheme=SIGNING, brand="new")
 
     assert "reach out to sales@example.com" in (await vault.waited(command)).message

@@ -113,7 +113,7 @@ class Vault:
         settings: VaultSettings,
         providers: Providers | None = None,
     ) -> "Vault":
-        accounts = accounts_with(keys, settings.contact)
+        accounts = accounts_with(keys, settings.licence_contact)
         trust = tls_context(settings.trust_roots)
         trials = Trials(
             database.writer,

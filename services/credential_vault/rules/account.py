@@ -114,7 +114,7 @@ class Desk:
     """What the catalog said of the extensions that the account or a command names."""
     entitlements: Mapping[str, Entitlement] = field(default_factory=dict[str, Entitlement])
     """How the same extensions stand with the brand."""
-    contact: str = "your operator"
+    contact: str = "the operator of your platform"
     """Whom to turn to about the licence."""
     unsealed: Mapping[CommandId, Unsealed] = field(
         default_factory=dict[CommandId, Unsealed], compare=False
