@@ -1,6 +1,7 @@
 """The installation service's database, with a twin brand in it that no test may change."""
 
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 import pytest
 from keyturn_contracts import credential_vault, workflow
@@ -16,6 +17,7 @@ from shared.messaging.batch import apply_batch
 from tests.batches import Database, asked, news, service_database
 from tests.installation import given
 from tests.installation.given import LOUD, NEWS, RELAY, STRICT, WEB
+from tests.installation.http import Client, serving
 from tests.installation.world import HANDLERS, POLICY, World
 from tests.running_stack import RunningStack
 
@@ -89,3 +91,9 @@ async def world(database: Database) -> World:
     await world.licence(LOUD, STRICT, RELAY, WEB, NEWS)
     await world.events()
     return world
+
+
+@pytest.fixture
+async def client(world: World, stack: RunningStack, tmp_path: Path) -> AsyncIterator[Client]:
+    async with serving(stack, world.database, tmp_path) as client:
+        yield client

@@ -20,7 +20,7 @@ from services.installation.api.bodies import (
     whole_body_of,
 )
 from services.installation.queries import installation as queries
-from services.installation.rules.impact import Impact
+from services.installation.rules.impact import Impact, revision_of
 from services.installation.rules.installation import Installation
 from services.installation.rules.uninstalling import impact_of
 from services.installation.store.impact import load_impacts
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/v1/installations")
 class ImpactBody(Impact):
     """What an uninstallation touches now, and the revision that its command carries."""
 
-    revision: str  # pyright: ignore[reportIncompatibleMethodOverride]  the same, as a field
+    revision: str
     note: str
     """What becomes of it all."""
 
@@ -116,7 +116,7 @@ async def show_impact(slug: Slug, caller: Caller, context: HasContext) -> Impact
                 f"{found.in_force.name} comes with your licence: it cannot be uninstalled.",
             )
         impact = impact_of(found, (await load_impacts(connection, [key]))[key])
-    return ImpactBody(**impact.model_dump(), revision=impact.revision, note=_WHAT_BECOMES_OF_IT)
+    return ImpactBody(**impact.model_dump(), revision=revision_of(impact), note=_WHAT_BECOMES_OF_IT)
 
 
 async def find_installation(connection: AsyncConnection, caller: Actor, slug: str) -> Installation:

@@ -46,6 +46,6 @@ class Impact(Part):
     added_domains: int = 0
     """How many domains of the brand's own are given up."""
 
-    @property
-    def revision(self) -> str:
-        return digest_of(self)
+
+def revision_of(impact: Impact) -> str:
+    return digest_of(impact)

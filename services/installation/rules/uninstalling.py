@@ -17,7 +17,7 @@ from keyturn_contracts.installation import (
 )
 
 from services.installation.rules.entitlement import refuse_others
-from services.installation.rules.impact import Impact
+from services.installation.rules.impact import Impact, revision_of
 from services.installation.rules.installation import Desk, Installation, event_about, with_reach
 from shared.decisions import Applied, Decision, NotYetKnown, Refused, Unchanged
 from shared.messaging.envelope import Asked
@@ -64,13 +64,13 @@ def decide_uninstallation(
         )
     if desk.impact is None:
         raise LookupError("An uninstallation is judged without what it touches.")
-    impact = impact_of(before, desk.impact)
-    if not command.force and command.revision != impact.revision:
+    revision = revision_of(impact_of(before, desk.impact))
+    if not command.force and command.revision != revision:
         return Refused(
             "impact_changed",
             "What the uninstallation touches is not what you have seen: look at it again, and send "
             "its revision, or `force`.",
-            details=ImpactChanged(revision=impact.revision),
+            details=ImpactChanged(revision=revision),
         )
     begun = Uninstallation(
         uninstall_id=asked.id.id,

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from keyturn_contracts.installation import PARTICIPANTS, ImpactChanged, Uninstallation
 
+from services.installation.rules.impact import revision_of
 from services.installation.rules.installation import Desk, Installation
 from services.installation.rules.uninstalling import (
     Clearance,
@@ -19,7 +20,7 @@ from tests.installation import given
 from tests.installation.given import LATER, NOON, offer, uninstall
 from tests.installation.rules.on_desk import IMPACT, added, asked, begun, desk, installation
 
-REVISION = impact_of(installation(), IMPACT).revision
+REVISION = revision_of(impact_of(installation(), IMPACT))
 MINUTE = timedelta(minutes=1)
 
 
@@ -75,7 +76,7 @@ def test_a_world_that_changed_refuses_with_todays_revision() -> None:
     decision = refused(decide_uninstallation(on_it, asked(uninstall(revision=REVISION))))
 
     assert decision.reason == "impact_changed"
-    assert decision.details == ImpactChanged(revision=more.revision)
+    assert decision.details == ImpactChanged(revision=revision_of(more))
 
 
 def test_domains_that_were_added_since_change_the_world_too() -> None:
