@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from keyturn_client.keys import EngineKeys, write_private
 from keyturn_contracts.keys import new_signing_key, private_jwk
+from keyturn_contracts.topics import SERVICES
 from keyturn_contracts.workflow import Reach
 
 from shared.cli.exit_codes import ExitCode
@@ -39,7 +40,7 @@ def nothing_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[P
                 "security_protocol": "SASL_PLAINTEXT",
                 "principals": {"backend": backend},
             },
-            "services": {"catalog": url, "credential-vault": url, "workflow": url},
+            "services": dict.fromkeys(SERVICES, url),
             "data": str(tmp_path),
         }
         located_by(lambda _data_dir: shown)
