@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter
+from keyturn_contracts.catalog import LicenceChanged
+from keyturn_contracts.installation import InstallationChanged
 
 from services.workflow.api import engines, proof_keys, rollouts, workflows
 from services.workflow.handlers import handlers
@@ -58,11 +60,16 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
 
         second, five_seconds = timedelta(seconds=1), timedelta(seconds=5)
         return (
-            Job(name="follow licences and installations", run=follow, every=five_seconds),
+            Job(
+                name="follow licences and installations",
+                run=follow,
+                every=five_seconds,
+                woken_by=(LicenceChanged, InstallationChanged),
+            ),
             Job(name="judge accounts", run=judge, every=five_seconds),
             Job(name="close rollouts", run=close, every=settings.look),
-            Job(name="count what engines use", run=count, every=second),
-            # Every commit may concern it: not woken, it looks often enough.
+            # Nobody waits for these two: not woken, they look often enough.
+            Job(name="count what engines use", run=count, every=second, woken_by=()),
             Job(name="clear uninstalled extensions", run=clear, every=second, woken_by=()),
         )
 
