@@ -46,7 +46,8 @@ def refuse_ownerless(
     is_allowed = not wildcard and is_private(name, private)
     if not is_allowed and name.rpartition(".")[2] in _SPECIAL_USE:
         raise refusal("special_use", name=name)
-    if suffixes.registries.is_public(name) or (wildcard and name in suffixes.above_registries):
+    is_top = wildcard or "." not in name
+    if suffixes.registries.is_public(name) or (is_top and name in suffixes.above_registries):
         raise refusal("public_suffix", name=name)
     if not is_allowed:
         _refuse_unregistered(name, suffixes)

@@ -11,7 +11,7 @@ from keyturn_contracts.domains.problems import refusal
 
 LONGEST_TEXT = 600
 _SCHEME = re.compile(
-    r"(?:[a-z][a-z0-9+.-]*:)?[/\\]{2}"
+    r"(?:[a-z{][a-z0-9+.:{}_-]*:)?[/\\]{2}"
     # Without slashes only what is no host with a port.
     r"|(?:https?|wss?|ftps?|sftp|ssh|smtps?|imaps?|ldaps?|mailto|file|data|blob|javascript|about)"
     r":(?![0-9]*$)",
