@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.rules.extension import Extension, Publication, is_taken, publish
 from services.catalog.rules.licence import Plans, covered
-from services.catalog.rules.manifest import ManifestError, read_manifest
+from services.catalog.rules.manifest import SHARED, ManifestError, read_library
 from services.catalog.rules.plan import PlanError, problem_of
 from services.catalog.store import extension as extensions
 from services.catalog.store import licence as licences
@@ -23,17 +23,15 @@ MANIFESTS = Path(__file__).parent / "manifests"
 
 
 def read_manifests(folder: Path) -> list[Manifest]:
-    """Read every manifest in the folder, each in a file of its slug's name; all or none."""
-    manifests: list[Manifest] = []
-    for path in sorted(folder.glob("*.yaml")):
-        try:
-            manifest = read_manifest(path.read_text(encoding="utf-8"))
-        except ManifestError as error:
-            raise ManifestError(f"{path.name}: {error}") from None
-        if manifest.slug != path.stem:
-            raise ManifestError(f"{path.name}: its slug is {manifest.slug}, so rename the file.")
-        manifests.append(manifest)
-    return manifests
+    """Read every manifest in the folder, each in a file of its slug's name; all or none.
+
+    What they share is in its folder `shared`; no other folder in it is looked at.
+    """
+    return read_library(_texts(folder), _texts(folder / SHARED))
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in folder.glob("*.yaml")}
 
 
 async def publish_manifests(engine: AsyncEngine, manifests: Iterable[Manifest]) -> int:

@@ -3,15 +3,11 @@
 import re
 from collections.abc import Collection, Iterator
 
-from keyturn_contracts.catalog import DomainRule, Manifest
+from keyturn_contracts.catalog import Manifest
+from keyturn_contracts.domains import DomainError, check_template
 
-from services.catalog.rules.manifest.templates import (
-    Names,
-    has_stray_brace,
-    slots_of,
-    whole_slot,
-)
-from services.catalog.rules.manifest.wording import is_expression
+from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot
+from services.catalog.rules.manifest.wording import repeated
 
 _SCHEME = "https://"
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
@@ -24,19 +20,17 @@ _TOO_MANY = "is too long, or can take too many forms; use fewer derived values."
 
 def problems_of_domains(manifest: Manifest, private: Collection[str]) -> Iterator[str]:
     known = {one.name for one in (*manifest.settings, *manifest.derived)}
+    for twice in repeated(one.rule for one in manifest.domains):
+        yield f"domains: {twice} is there twice."
     for domain in manifest.domains:
-        used = slots_of(domain.rule)
-        for name in sorted(used - known):
+        for name in sorted(slots_of(domain.rule) - known):
             yield f"domains: {domain.rule} names {name}, which is no setting."
-        for name in sorted(used ^ domain.slots.keys()):
-            yield f"domains: {domain.rule} and its slots differ about {name}."
-        for name, pattern in domain.slots.items():
-            if not is_expression(pattern):
-                yield f"domains: the slot {name} of {domain.rule} is no regular expression."
-        if has_stray_brace(domain.rule):
-            yield f"domains: {domain.rule} has a brace that opens or closes nothing."
-        if problem := _problem_of_rule(domain, private):
-            yield f"domains: {problem}"
+        try:
+            check_template(
+                domain.rule, domain.slots, private=private, wide_because=domain.wide_because
+            )
+        except DomainError as error:
+            yield f"domains: {domain.rule}: {error.message}"
 
 
 def problems_of_url(place: str, url: str, manifest: Manifest, names: Names) -> Iterator[str]:
@@ -129,7 +123,3 @@ def _forms(template: str, names: Names) -> list[str] | None:
         if len(forms) > _MOST_FORMS or max(map(len, forms)) > _LONGEST_FORM:
             return None
     return forms
-
-
-def _problem_of_rule(_domain: DomainRule, _private: Collection[str]) -> str | None:
-    return None

@@ -9,7 +9,7 @@ from services.catalog.rules.manifest.facts import problems_of_facts, problems_of
 from services.catalog.rules.manifest.parties import problems_of_party
 from services.catalog.rules.manifest.probes import problems_of_probe
 from services.catalog.rules.manifest.values import problems_of_fields, problems_of_settings
-from services.catalog.rules.manifest.wording import repeated
+from services.catalog.rules.manifest.wording import printable, repeated
 
 
 def problems_of(manifest: Manifest, private: Collection[str] = ()) -> list[str]:
@@ -17,13 +17,14 @@ def problems_of(manifest: Manifest, private: Collection[str] = ()) -> list[str]:
 
     `private`: hosts that an operator allows although the domain rules keep them out.
     """
-    return [
+    problems = [
         *problems_of_party(manifest),
         *problems_of_facts(manifest),
         *problems_of_settings(manifest),
         *_problems_of_schemes(manifest),
         *problems_of_domains(manifest, private),
     ]
+    return [printable(one) for one in problems]
 
 
 def _problems_of_schemes(manifest: Manifest) -> Iterator[str]:
