@@ -74,7 +74,7 @@ def told(*words: str, stdin: str | None = None) -> tuple[ExitCode, str]:
         (("engines", "register", "e1", "--name", "N", "--reach-all", *WHO), "--keys-in FOLDER"),
         (("engines", "retire", "e1", "--reason", "x" * 501, *WHO), "reason: String should have at"),
         (("rollouts", "watch", "mail.1", *WHO), "The first version opens no rollout"),
-        (("held", "list", "--service", "mail", *WHO), "no service mail: there are catalog, cred"),
+        (("held", "list", "--service", "mail", *WHO), "no service mail: there are catalog, inst"),
         (("held", "show", "keyturn.mail.commands-1-1", *WHO), "That is no place"),
         (("held", "retry", "../outcomes", *WHO), "That is no place"),
         (("held", "drop", "keyturn.workflow.commands-1-1", *WHO), "say --yes"),
