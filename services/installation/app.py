@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter
+from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
+from keyturn_contracts.credential_vault import AccountChanged
+from keyturn_contracts.installation import AboutInstallation, Clearance
 
 from services.installation.api import decisions, installations
 from services.installation.api.reviews import review_routes
@@ -35,8 +38,18 @@ def installation_service(settings: InstallationSettings) -> Service:
 
         second = timedelta(seconds=1)
         return (
-            Job(name="spread news", run=_waking(context, spread), every=5 * second),
-            Job(name="follow installations", run=_waking(context, follow), every=second),
+            Job(
+                name="spread news",
+                run=_waking(context, spread),
+                every=5 * second,
+                woken_by=(ExtensionChanged, LicenceChanged),
+            ),
+            Job(
+                name="follow installations",
+                run=_waking(context, follow),
+                every=second,
+                woken_by=(AboutInstallation, AccountChanged, Clearance),
+            ),
         )
 
     def routes(_context: Context) -> APIRouter:

@@ -15,7 +15,6 @@ from keyturn_contracts.catalog import (
     FieldSpec,
     LegalDocument,
     Manifest,
-    NothingToProbe,
     Permission,
     RotationFacts,
     Scheme,
@@ -30,6 +29,7 @@ from keyturn_contracts.installation import (
     UninstallExtension,
 )
 from keyturn_contracts.keys import new_engine_sealing_key, new_signing_key, public_jwk
+from keyturn_contracts.probes import NothingToProbe
 from keyturn_contracts.workflow import (
     EngineChanged,
     EngineRetired,
