@@ -3,16 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 
-from keyturn_contracts.catalog import (
+from keyturn_contracts.catalog import Manifest, Scheme
+from keyturn_contracts.probes import (
     ConsentProbe,
     HttpProbe,
     JsonRule,
     JwtAssertion,
-    Manifest,
     NothingToProbe,
     ProbeFailure,
     SamlAssertion,
-    Scheme,
     SftpProbe,
     SmtpProbe,
     TokenRequest,
@@ -20,12 +19,21 @@ from keyturn_contracts.catalog import (
 
 from services.catalog.rules.manifest.addresses import problems_of_address, problems_of_url
 from services.catalog.rules.manifest.templates import Names, Place, slots_of
+from services.catalog.rules.manifest.wording import repeated
 
 _TOKEN = frozenset({"access_token"})
 _KEY = frozenset({"public_key_sha256"})
 _JSON_PATH = re.compile(r"[^\s.{}\[\]]+(?:\.[^\s.{}\[\]]+)*")
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+|\{[a-z][a-z0-9_]*\}")
 """RFC 9110, section 5.1, or a name for it."""
+_OURS = frozenset(
+    {
+        *("accept-encoding", "connection", "content-encoding", "content-length", "expect", "host"),
+        *("keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"),
+        *("transfer-encoding", "upgrade"),
+    }
+)
+"""Headers that say where a request goes and where it ends."""
 _STATUSES = range(100, 600)
 _FIRST_OF_AN_ANSWER = 200
 
@@ -69,11 +77,7 @@ def _problems_of_secrecy(scheme: Scheme, places: list[Place]) -> Iterator[str]:
 
 def _problems_of_http(probe: HttpProbe, manifest: Manifest, names: Names) -> Iterator[str]:
     yield from problems_of_url("the probe's url", probe.url, manifest, names)
-    for header in probe.headers:
-        if not _HEADER.fullmatch(header):
-            yield f"the probe's header {header!r} is no name of a header."
-    if probe.basic is not None and any(one.lower() == "authorization" for one in probe.headers):
-        yield "the probe has a header Authorization and basic, which is one too."
+    yield from _problems_of_headers(probe)
     if probe.body is not None and probe.method != "POST":
         yield f"the probe sends a body, which goes with POST and not with {probe.method}."
     yield from _problems_of_statuses(probe)
@@ -85,6 +89,19 @@ def _problems_of_http(probe: HttpProbe, manifest: Manifest, names: Names) -> Ite
         yield f"the probe's label_path {_not_a_path(probe.label_path)}"
     if probe.token is not None:
         yield from _problems_of_token(probe.token, manifest, names)
+
+
+def _problems_of_headers(probe: HttpProbe) -> Iterator[str]:
+    names = [one.lower() for one in probe.headers]
+    for header in probe.headers:
+        if not _HEADER.fullmatch(header):
+            yield f"the probe's header {header!r} is no name of a header."
+        elif header.lower() in _OURS:
+            yield f"the probe's header {header} is set by who sends it; leave it out."
+    for twice in repeated(names):
+        yield f"the probe's header {twice} is there twice."
+    if probe.basic is not None and "authorization" in names:
+        yield "the probe has a header Authorization and basic, which is one too."
 
 
 def _problems_of_statuses(probe: HttpProbe) -> Iterator[str]:
