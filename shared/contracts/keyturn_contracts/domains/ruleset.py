@@ -31,7 +31,7 @@ _URL = re.compile(
     # letter for others, `%` is decoded or not, tabs are dropped or not; `ß` is one letter in IDNA
     # 2008 and two in IDNA 2003.
     "([A-Za-z][A-Za-z0-9+.-]*)://([^/?#\x00-\x20\x7f\\\\%ßẞς\u200c\u200d]+)"
-    "(?:[/?#][^\x00-\x1f\x7f]*)?"
+    "(?:[/?#][^\x00-\x1f\x7f\ud800-\udfff]*)?"
 )
 _BARE_HOST = re.compile("[^/?#\x00-\x20\x7f\\\\%@:\\[\\]]+")
 _HOST = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*")

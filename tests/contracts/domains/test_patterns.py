@@ -1,0 +1,129 @@
+"""The regular expressions of slots: what Python's own engine says, in bounded time."""
+
+import re
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from keyturn_contracts.domains.patterns import PatternError, slot_pattern
+
+ONES = st.sampled_from(
+    [
+        "a",
+        "b",
+        "-",
+        ".",
+        r"\.",
+        r"\-",
+        "[ab]",
+        "[^a]",
+        "[a-z0-9-]",
+        r"[\d.]",
+        r"\d",
+        r"\w",
+        r"\D",
+        "]",
+    ]
+)
+TIMES = st.sampled_from(["", "*", "+", "?", "{2}", "{0}", "{0,2}", "{1,}", "{1,3}", "*?", "{2,3}?"])
+
+
+def _group(kind: str, inside: str, times: str) -> str:
+    return f"{kind}{inside}){times}"
+
+
+def _larger(patterns: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    sequence = st.lists(patterns, max_size=3).map("".join)
+    either = st.lists(sequence, min_size=1, max_size=3).map("|".join)
+    return st.builds(_group, st.sampled_from(["(", "(?:"]), either, TIMES)
+
+
+PATTERNS = st.lists(
+    st.recursive(st.builds(str.__add__, ONES, TIMES), _larger, max_leaves=5), max_size=3
+).map("".join)
+VALUES = st.text(alphabet="ab1-.Aé٣]", max_size=7)
+
+
+@given(PATTERNS, st.lists(VALUES, max_size=6))
+@example("(?:a|ab)(?:c|bcd)(?:d*)", ["abcd"])
+@example("(?:a?){3}", ["", "a", "aaa", "aaaa"])
+@example("(?:|a)+b", ["b", "aab", "a"])
+def test_it_means_what_pythons_own_engine_means(pattern: str, values: list[str]) -> None:
+    whole = re.compile(pattern, re.ASCII)
+    bare, anchored = slot_pattern(pattern), slot_pattern(f"^(?:{pattern})$")
+
+    for value in values:
+        assert bare.matches(value) == bool(whole.fullmatch(value)), value
+        assert anchored.matches(value) == bare.matches(value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("(a+)+b", "a" * 250),
+        ("(a|a)*b", "a" * 250),
+        ("(a*)*b", "a" * 250),
+        ("((a+)+)+b", "a" * 250),
+        ("(.*.*.*.*.*)x", "a" * 250),
+        ("([a-z0-9]+[a-z0-9-]*)*!", "a" * 250),
+        ("(a?){250}b", "a" * 250),
+        (r"^([a-z0-9]+(\.|-)?)+$", "a" * 250 + "!"),
+    ],
+)
+def test_what_would_take_other_engines_years_is_answered(pattern: str, value: str) -> None:
+    assert not slot_pattern(pattern).matches(value)
+
+
+def test_a_pattern_of_many_parts_is_understood() -> None:
+    host = slot_pattern("[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+    assert host.matches("mail.example.com")
+    assert host.matches("a" * 253)
+    assert not host.matches("a" * 254)
+    assert not host.matches("-a")
+
+
+@pytest.mark.parametrize("value", ["\n", "a\n", "\na", "a\nb"])
+def test_a_line_break_is_no_end(value: str) -> None:
+    assert not slot_pattern("^a?b?$").matches(value)
+
+
+@pytest.mark.parametrize("value", ["٣", "\uff13", "é", "ä"])
+def test_digits_and_letters_are_those_of_ascii(value: str) -> None:
+    assert not slot_pattern(r"\d").matches(value)
+    assert not slot_pattern(r"\w").matches(value)
+    assert slot_pattern(r"\W").matches(value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("(a", "not closed"),
+        ("a)", "not opened"),
+        ("(?=a)", "are not understood"),
+        (r"\b", "is not understood"),
+        ("a{1001}", "too many"),
+        ("(){1001}", "too many"),
+        ("(a{1,40}){1,40}", "too many"),
+        ("a++", "repeated"),
+        ("a{3,2}", "greater number first"),
+        ("[z-a]", "is no class"),
+        ("[a--z]", "is ambiguous"),
+        ("a$b", "stands before its end"),
+        ("(" * 30 + ")" * 30, "too deeply"),
+        ("a" * 501, "longer than 500"),
+    ],
+)
+def test_what_is_not_understood_is_named(pattern: str, says: str) -> None:
+    with pytest.raises(PatternError, match=says):
+        slot_pattern(pattern)
+
+
+@given(st.text(max_size=40), st.text(max_size=10))
+def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
+    """What is accepted is a pattern for Python too, and means the same."""
+    try:
+        ours = slot_pattern(pattern)
+    except PatternError:
+        return
+    assert ours.matches(value) == bool(re.fullmatch(pattern, value, re.ASCII))
