@@ -3,19 +3,15 @@
 from collections.abc import Iterable, Iterator
 
 from keyturn_contracts.catalog import (
-    ConsentProbe,
     FieldSpec,
-    HttpProbe,
     Manifest,
-    NothingToProbe,
     Permission,
     RotationFacts,
     Scheme,
-    SftpProbe,
-    SmtpProbe,
     Sourced,
     Step,
 )
+from keyturn_contracts.probes import ConsentProbe, HttpProbe, NothingToProbe, SftpProbe, SmtpProbe
 
 from services.catalog.rules.support import by_of
 

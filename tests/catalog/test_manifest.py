@@ -1,7 +1,8 @@
 """How a manifest's text is read: strictly, and as the manifest that travels."""
 
 import pytest
-from keyturn_contracts.catalog import Manifest, SmtpProbe
+from keyturn_contracts.catalog import Manifest
+from keyturn_contracts.probes import SmtpProbe
 
 from services.catalog.rules.manifest import ManifestError, read_manifest
 from tests.catalog.manifests import ABSENT, SHIPPED, as_text, changed, written

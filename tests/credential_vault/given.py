@@ -14,10 +14,8 @@ from keyturn_contracts.catalog import (
     FieldSpec,
     LicenceChanged,
     Manifest,
-    NothingToProbe,
     RotationFacts,
     Scheme,
-    SmtpProbe,
 )
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.installation import (
@@ -27,6 +25,7 @@ from keyturn_contracts.installation import (
     Uninstallation,
 )
 from keyturn_contracts.message import Command
+from keyturn_contracts.probes import NothingToProbe, SmtpProbe
 from keyturn_contracts.secret import Secret
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, Version

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from keyturn_contracts import catalog, credential_vault, installation, workflow
+from keyturn_contracts import catalog, credential_vault, installation, probes, workflow
 from keyturn_contracts.digest import EMPTY, binding_digest, to_hex
 from keyturn_contracts.keys import PublicJwk
 from keyturn_contracts.message import Message
@@ -53,7 +53,7 @@ _MANIFEST = catalog.Manifest(
                 catalog.FieldSpec(name="username", title="User"),
                 catalog.FieldSpec(name="password", title="Password", secret=True),
             ),
-            probe=catalog.SmtpProbe(
+            probe=probes.SmtpProbe(
                 host="{host}",
                 port="{port}",
                 security="{security}",

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 from keyturn_contracts.actor import Role
-from keyturn_contracts.catalog import ConsentProbe
 from keyturn_contracts.credential_vault import AccountAdded, AddAccount
+from keyturn_contracts.probes import ConsentProbe
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, event_about
 from services.credential_vault.rules.adding import decide_addition
