@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Literal, TypeGuard
 
-from keyturn_contracts.catalog import Manifest, NothingToProbe, Scheme, SmtpProbe
+from keyturn_contracts.catalog import Manifest, Scheme
+from keyturn_contracts.probes import NothingToProbe, SmtpProbe
 
 from services.credential_vault.providers.answers import clean_answer
 from services.credential_vault.providers.finding import Finding

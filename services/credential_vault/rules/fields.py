@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping
 
-from keyturn_contracts.catalog import FieldSpec, Manifest, NothingToProbe, Scheme, SmtpProbe
+from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
+from keyturn_contracts.probes import NothingToProbe, SmtpProbe
 
 from shared.security.secret_fields import SecretFields
 

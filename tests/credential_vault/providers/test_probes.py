@@ -1,7 +1,7 @@
 """Filling in what a manifest says of trying a scheme."""
 
 import pytest
-from keyturn_contracts.catalog import SmtpProbe
+from keyturn_contracts.probes import SmtpProbe
 from keyturn_contracts.secret import Secret
 
 from services.credential_vault.providers.finding import Finding
