@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from keyturn_contracts.credential_vault import AddAccount, VerifyAccount
+from keyturn_contracts.credential_vault import VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,9 +15,7 @@ from services.credential_vault.providers.probes import fill_probe
 from services.credential_vault.providers.provider import Providers
 from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.rules.account import Desk
-from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
-from services.credential_vault.rules.entitlement import why_not
 from services.credential_vault.rules.trial import Trial, is_worth_another
 from services.credential_vault.rules.verifying import conclude_verification
 from services.credential_vault.settings import VaultSettings
@@ -37,9 +35,6 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
-_NOT_ENTITLED = Finding(
-    "provider_unreachable", "Nothing was tried: your brand may not use this extension."
-)
 
 
 class Trials:
@@ -92,8 +87,6 @@ class Trials:
         """Return whom to ask, or what is known without asking; None where it cannot be opened."""
         if one.is_deleted:
             return _NOT_ASKED
-        if one.command is AddAccount and why_not(one.entitlement) is not None:
-            return _NOT_ENTITLED
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
@@ -104,8 +97,7 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        manifest = reachable(one.extension.manifest, one.entitlement.added)
-        return fill_probe(manifest, one.scheme, one.settings, fields)
+        return fill_probe(one.extension.manifest, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:
         async def run() -> None:

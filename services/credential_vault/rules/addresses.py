@@ -1,7 +1,7 @@
 """Which addresses an account may connect to: its manifest's rules, with its own settings."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Address
 
 from keyturn_contracts.catalog import DomainRule, Manifest
@@ -18,14 +18,6 @@ def may_connect(manifest: Manifest, settings: Mapping[str, str], host: str, port
     its rule cover nothing.
     """
     return any(_covers(rule, settings, host.lower(), port) for rule in manifest.domains)
-
-
-def reachable(manifest: Manifest, added: Iterable[str]) -> Manifest:
-    """Return the manifest with the domains that the brand added, where the extension lets it."""
-    if not manifest.may_add_domains:
-        return manifest
-    rules = (DomainRule(rule=one, purpose="The brand added it.") for one in added)
-    return manifest.model_copy(update={"domains": (*manifest.domains, *rules)})
 
 
 def is_name(host: str) -> bool:

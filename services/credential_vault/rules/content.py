@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from keyturn_contracts.catalog import ExtensionChanged, Manifest
+from keyturn_contracts.catalog import ExtensionPublished, Manifest
 
 from services.credential_vault.rules.account import Desk, Unsealed
 from services.credential_vault.rules.fields import (
@@ -47,7 +47,7 @@ class Content:
     fields: SecretFields
 
 
-def known_extension(desk: Desk | None, slug: str) -> ExtensionChanged:
+def known_extension(desk: Desk | None, slug: str) -> ExtensionPublished:
     """Return what the catalog said of it, or wait for it to say something."""
     found = desk.extensions.get(slug) if desk is not None else None
     if found is None:

@@ -10,7 +10,6 @@ from keyturn_contracts.credential_vault import (
 
 from services.credential_vault.rules.account import Desk, event_about
 from services.credential_vault.rules.audit import VAULT
-from services.credential_vault.rules.entitlement import refuse_use
 from services.credential_vault.rules.ownership import owned, who
 from services.credential_vault.rules.trial import Trial
 from shared.decisions import Applied, Decision, Later, Refused
@@ -25,9 +24,6 @@ def decide_verification(
     if isinstance(found, Refused):
         return found
     desk, account = found
-    entitlement = desk.entitlement(account.extension)
-    if (refused := refuse_use(account.extension, entitlement, desk.contact)) is not None:
-        return refused
     current = account.current
     if current is None:
         raise LookupError("An account that was added has no current version.")
