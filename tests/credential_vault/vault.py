@@ -32,8 +32,8 @@ from services.credential_vault.jobs.clearing import clear_uninstalled
 from services.credential_vault.jobs.retiring import plan_retirements, retire_due
 from services.credential_vault.jobs.trying import Trials
 from services.credential_vault.providers.finding import Finding
+from services.credential_vault.providers.probes import Attempt
 from services.credential_vault.providers.provider import Providers
-from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.providers.trust import tls_context
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.settings import VaultSettings
@@ -61,8 +61,8 @@ class Interrupted(Providers):
         super().__init__(settings, None, tls_context(settings.trust_roots))
         self._meanwhile = meanwhile
 
-    async def log_in(self, login: SmtpLogin) -> Finding:
-        found = await super().log_in(login)
+    async def carry_out(self, attempt: Attempt) -> Finding:
+        found = await super().carry_out(attempt)
         await self._meanwhile()
         return found
 

@@ -11,9 +11,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.credential_vault.providers.finding import Finding
-from services.credential_vault.providers.probes import fill_probe
+from services.credential_vault.providers.probes import Attempt
 from services.credential_vault.providers.provider import Providers
-from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
@@ -88,7 +87,7 @@ class Trials:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _prepare(self, one: ToTry) -> Finding | SmtpLogin | None:
+    async def _prepare(self, one: ToTry) -> Finding | Attempt | None:
         """Return whom to ask, or what is known without asking; None where it cannot be opened."""
         if one.is_deleted:
             return _NOT_ASKED
@@ -105,7 +104,7 @@ class Trials:
             )
             return None
         manifest = reachable(one.extension.manifest, one.entitlement.added)
-        return fill_probe(manifest, one.scheme, one.settings, fields)
+        return self._providers.prepare(manifest, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -122,12 +121,12 @@ class Trials:
             _log.error("a try could not be settled", exc_info=error)
         self._wake()
 
-    async def _try(self, one: ToTry, login: SmtpLogin) -> None:
-        wait = await self._providers.take_turn(login)
+    async def _try(self, one: ToTry, attempt: Attempt) -> None:
+        wait = await self._providers.take_turn(attempt)
         if wait > 0:
             await self._postpone(one, timedelta(seconds=wait))
             return
-        finding = await self._providers.log_in(login)
+        finding = await self._providers.carry_out(attempt)
         crash_point("vault.after_try")
         waited = datetime.now(UTC) - one.since
         if is_worth_another(one.since, _trial(one, finding)):

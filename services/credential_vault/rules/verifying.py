@@ -62,9 +62,10 @@ def conclude_verification(desk: Desk | None, trial: Trial) -> Decision[Desk, Ver
             "The account was deleted while it was being tried.",
             replace(desk, account=account),
         )
-    if trial.verdict == "provider_unreachable":
+    if trial.verdict in ("provider_unreachable", "scheme_not_supported"):
+        # Nothing was said of the credentials, so the account stays as it is.
         return Refused(
-            "provider_unreachable",
+            trial.verdict,
             trial.said,
             desk.on_record(
                 account,

@@ -46,7 +46,13 @@ def try_login(certificate: Certificate, dialler: Dialler) -> Try:
         **more: Any,
     ) -> Finding:
         settings = {"host": host, "port": str(port), "security": security}
-        login = fill_probe(SMTP, "smtp-password", settings, fields(password, **more))
+        login = fill_probe(
+            SMTP,
+            "smtp-password",
+            settings,
+            fields(password, **more),
+            private=dialler.allowed_private_hosts,
+        )
         assert isinstance(login, SmtpLogin)
         assert password not in repr(login)
         return await try_smtp_login(login, dialler, tls_context(root), seconds)
