@@ -144,7 +144,7 @@ def told(installation: Installation) -> dict[str, Any]:
         "preview": in_force.is_preview,
         "version": in_force.version,
         "may_add_domains": in_force.may_add_domains,
-        "declared": tuple(one.rule for one in in_force.domains),
+        "declared": tuple(one.rule for one in in_force.domains if one.blocked_because is None),
         "added": installation.added,
         "hosts": installation.hosts,
         "hosts_left_out": installation.hosts_left_out,

@@ -25,6 +25,10 @@ from services.installation.rules.domain import read_declared
 
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
 
+MOST_DECLARED = 300
+"""How many domains of a manifest are reached: an event has to fit a message."""
+_TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
+
 
 class ReviewedDomain(Part):
     """An address that the extension may connect to, as it is shown and accepted."""
@@ -125,7 +129,7 @@ def review_of(manifest: Manifest, version: int, private: frozenset[str] = frozen
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
     derived = {one.name: one.first_of for one in manifest.derived}
     domains: list[ReviewedDomain] = []
-    for one in manifest.domains:
+    for number, one in enumerate(manifest.domains):
         read = read_declared(one, private)
         domains.append(
             ReviewedDomain(
@@ -135,7 +139,7 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 slots=dict(one.slots),
                 derived={name: derived[name] for name in one.slots if name in derived},
                 wide_because=one.wide_because,
-                blocked_because=read.problem,
+                blocked_because=read.problem if number < MOST_DECLARED else _TOO_MANY,
             )
         )
     return tuple(domains)
