@@ -170,6 +170,14 @@ def test_a_rule_is_shown_in_both_spellings_where_there_are_two(text: str, shown:
     assert parse_rule(text).shown == shown
 
 
+@pytest.mark.parametrize("reason", [None, "", " ", "\n\t"])
+def test_no_words_are_no_reason(reason: str | None) -> None:
+    with pytest.raises(DomainError) as caught:
+        parse_rule("*.amazonaws.com", wide_because=reason)
+
+    assert caught.value.problem == "wildcard_spans_owners"
+
+
 def test_what_was_stored_is_read_without_asking_whose_it_is() -> None:
     assert read_rule("*.amazonaws.com") == Rule("amazonaws.com", wildcard=True)
     assert read_rule("localhost:2525") == Rule("localhost", 2525)
