@@ -169,7 +169,7 @@ _SAID: tuple[tuple[tuple[type[asyncssh.Error], ...], Verdict, str], ...] = (
     (
         (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed),
         "settings_invalid",
-        "shows another host key than the settings give, so nothing was sent to it: ask who runs it.",
+        "shows another host key than the settings give, so nothing was sent: ask who runs it.",
     ),
     ((asyncssh.PermissionDenied,), "credentials_refused", "did not accept the login."),
     (

@@ -44,10 +44,10 @@ def test_an_account_reaches_the_exact_address_that_its_settings_give() -> None:
 
 def test_the_address_is_the_one_that_was_judged_however_it_was_written() -> None:
     """A resolver that knows older rules for names would look up another one."""
-    bücher = rule("bücher.example.com")
+    international = rule("bücher.example.com")
 
-    assert find("https://BÜCHER.example.com/x", bücher) == ("xn--bcher-kva.example.com", 443)
-    assert "every program reads alike" in why_not("https://straße.example.com", bücher)
+    assert find("https://BÜCHER.example.com/x", international) == ("xn--bcher-kva.example.com", 443)
+    assert "every program reads alike" in why_not("https://straße.example.com", international)
 
 
 @pytest.mark.parametrize(
