@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
 from prometheus_client import REGISTRY
+from pydantic import BaseModel
 
+from services.catalog.settings import CatalogSettings
 from services.credential_vault.settings import VaultSettings
+from services.installation.settings import InstallationSettings
 from shared.cli.exit_codes import ExitCode
 from shared.cli.groups import GROUPS, load
 from shared.telemetry import metrics
@@ -28,8 +32,17 @@ def test_every_metric_is_explained_and_no_other() -> None:
     assert set(first_cells(section("Metrics"))) == ours
 
 
-def test_every_setting_of_the_vault_is_explained() -> None:
-    assert set(first_cells(section("Settings"))) == {*VaultSettings.model_fields}
+@pytest.mark.parametrize(
+    ("service", "settings"),
+    [
+        ("credential-vault", VaultSettings),
+        ("catalog", CatalogSettings),
+        ("installation", InstallationSettings),
+    ],
+)
+def test_every_setting_of_a_service_is_explained(service: str, settings: type[BaseModel]) -> None:
+    own = section("Settings").split(f"`services/{service}.json`")[1].split("`extra` in")[0]
+    assert set(first_cells(own)) == {*settings.model_fields}
 
 
 def test_every_exit_code_is_explained() -> None:
