@@ -20,9 +20,7 @@ anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 
 
 def filled(probe: Any, settings: dict[str, str] | None = None, **given: str) -> Request | Finding:
-    found = fill_probe(
-        extension(probe), "only", {**HOST, **(settings or {})}, secret_fields(given)
-    )
+    found = fill_probe(extension(probe), "only", {**HOST, **(settings or {})}, secret_fields(given))
     if isinstance(found, HttpTry):
         return found.fill(found.values)
     assert isinstance(found, Finding)

@@ -34,9 +34,7 @@ async def test_an_api_key_is_accepted_or_refused_as_the_provider_says(
     assert right.verdict == "accepted"
     assert right.said == f"{where} accepted the credentials of Ada's key."
     assert wrong.verdict == "credentials_refused"
-    assert wrong.said == (
-        f"{where} answered 401: No such key. The credentials are not accepted."
-    )
+    assert wrong.said == (f"{where} answered 401: No such key. The credentials are not accepted.")
     [first, _] = server.asked
     assert (first.method, first.target) == ("GET", "/v1/me")
     assert first.headers["host"] == where

@@ -149,8 +149,10 @@ async def test_a_jwt_bearer_is_signed_made_out_and_short_lived(
     algorithm: str,
 ) -> None:
     public = key.public_key()
-    known = RSAKey.import_key(public) if isinstance(public, rsa.RSAPublicKey) else (
-        ECKey.import_key(public)
+    known = (
+        RSAKey.import_key(public)
+        if isinstance(public, rsa.RSAPublicKey)
+        else (ECKey.import_key(public))
     )
     audience = ""
 
@@ -231,12 +233,8 @@ async def test_a_key_pair_is_known_by_its_fingerprint(
     )
     another = rsa.generate_private_key(65537, 2048)
     async with web_server(certificate, statements) as server:
-        right = await try_probe(
-            probe, server.settings, private_key=pem_of(RSA_KEY), username='R"1'
-        )
-        wrong = await try_probe(
-            probe, server.settings, private_key=pem_of(another), username='R"1'
-        )
+        right = await try_probe(probe, server.settings, private_key=pem_of(RSA_KEY), username='R"1')
+        wrong = await try_probe(probe, server.settings, private_key=pem_of(another), username='R"1')
 
     assert right.verdict == "accepted"
     assert "KEYTURN" in right.said
@@ -339,9 +337,7 @@ async def test_what_no_request_can_carry_is_found_before_a_token_is_asked_for(
     probe = with_token(grant="client_credentials", **CLIENT)
     probe = probe.model_copy(update={"headers": {"X-Key": "{api_key}"}})
     async with web_server(certificate, provider(lambda _: True)) as server:
-        finding = await try_probe(
-            probe, server.settings, api_key="a\r\nX-Other: b", **CREDENTIALS
-        )
+        finding = await try_probe(probe, server.settings, api_key="a\r\nX-Other: b", **CREDENTIALS)
 
     assert finding.verdict == "fields_invalid"
     assert server.asked == []
