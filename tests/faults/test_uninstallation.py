@@ -54,6 +54,10 @@ async def is_uninstalled(world: World, brand: Brand) -> bool:
         ("workflow", "workflow.before_clear:1"),
         ("workflow", "workflow.after_clear:1"),
         ("workflow", "workflow.before_close:1"),
+        ("installation", "installation.before_follow:1"),
+        ("installation", "installation.after_follow:1"),
+        ("installation", "installation.before_uninstalled:1"),
+        ("installation", "installation.after_uninstalled:1"),
     ],
 )
 async def test_an_uninstallation_ends_everywhere_and_once_though_a_participant_is_killed(
