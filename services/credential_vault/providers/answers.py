@@ -14,6 +14,7 @@ _WINDOW = 6
 _SHORTEST_NAME = 3
 _ARMOUR = re.compile(r"-----[A-Z0-9 ]*-----")
 """What begins and ends a text in PEM is no secret, and providers do speak of private keys."""
+_DEPTH = 2
 _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 
 
@@ -49,19 +50,29 @@ def _windows(encoded: str) -> Iterator[str]:
     return (encoded[i : i + _WINDOW] for i in range(len(encoded) - _WINDOW + 1))
 
 
-def _decoded(text: str) -> Iterator[str]:
-    """Yield a text as it is, and as the reader of a URL, a form, HTML or JSON would read it."""
-    # JSON writes what is beyond 16 bits as two characters, which are joined here.
+def _decoded(text: str) -> set[str]:
+    """Return a text as it is, and as readers of URLs, forms, HTML and JSON would read it.
+
+    Twice over: an error page may show in HTML what was percent-encoded.
+    """
+    readings = {text}
+    for _ in range(_DEPTH):
+        readings |= {decode(one) for decode in _DECODERS for one in readings}
+    return readings
+
+
+def _without_escapes(text: str) -> str:
+    """Decode as JSON's strings are, which have what is beyond 16 bits in two halves."""
     halves = _ESCAPED.sub(_unescaped, text).encode("utf-16", "surrogatepass")
-    for one in (text, unescape(text), halves.decode("utf-16", "replace")):
-        yield one
-        yield unquote(one)
-        yield unquote_plus(one)
+    return halves.decode("utf-16", "replace")
 
 
 def _unescaped(found: re.Match[str]) -> str:
     digits = found[1] or found[2]
     return chr(int(digits, 16)) if digits else found[3]
+
+
+_DECODERS = (unescape, _without_escapes, unquote, unquote_plus)
 
 
 def _squeezed(text: str) -> str:

@@ -88,7 +88,7 @@ class KeyText:
         return FoundError(
             "fields_invalid",
             f"The key in {self.name} cannot be used, because {why}. The command `ssh-keygen -p -m "
-            "PKCS8 -f FILE` brings a key into a form that can.",
+            "PKCS8 -f FILE`, with an empty new passphrase, brings a copy of it into a usual form.",
         )
 
     def _encrypted_or_not(self) -> FoundError:

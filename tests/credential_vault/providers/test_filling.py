@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as tried
 from hypothesis import strategies as st
 
 from services.credential_vault.providers.finding import Finding
@@ -39,6 +40,7 @@ def refused(probe: Any, settings: dict[str, str] | None = None, **given: str) ->
     return found.verdict
 
 
+@tried(deadline=None)
 @given(anything, anything)
 def test_a_value_in_a_url_is_one_segment_and_one_parameter(segment: str, parameter: str) -> None:
     probe = http("/a/{path}/b?x={username}&y=1")
@@ -55,6 +57,7 @@ def test_a_value_in_a_url_is_one_segment_and_one_parameter(segment: str, paramet
     assert parse_qsl(parts.query, keep_blank_values=True) == [("x", parameter), ("y", "1")]
 
 
+@tried(deadline=None)
 @given(anything)
 def test_the_host_is_within_the_rules_whatever_a_value_is(value: str) -> None:
     probe = http().model_copy(update={"url": "https://{path}.example.com/x"})
@@ -70,6 +73,7 @@ def test_the_host_is_within_the_rules_whatever_a_value_is(value: str) -> None:
         assert found.verdict in {"address_refused", "settings_invalid"}
 
 
+@tried(deadline=None)
 @given(st.one_of(anything, anything.map(lambda one: f"https://{one}")))
 def test_a_whole_url_leads_nowhere_but_to_what_the_rules_let_through(url: str) -> None:
     probe = http().model_copy(update={"url": "{base_url}"})
@@ -145,6 +149,7 @@ def test_a_secret_in_a_url_is_refused(url: str) -> None:
     )
 
 
+@tried(deadline=None)
 @given(anything)
 def test_a_header_is_one_line_whatever_a_value_is(value: str) -> None:
     made = filled(http(headers={"x-key": "Key {api_key}"}), api_key=value)
@@ -197,6 +202,7 @@ def test_a_user_with_a_colon_would_be_read_as_another() -> None:
     assert refused(probe, username="a:b", password="c") == "fields_invalid"
 
 
+@tried(deadline=None)
 @given(anything, anything)
 def test_a_value_in_json_is_one_string(username: str, password: str) -> None:
     body = '{"user": "{username}", "inner": [{"key": "k {password}"}], "n": 1}'
@@ -211,6 +217,7 @@ def test_a_value_in_json_is_one_string(username: str, password: str) -> None:
     }
 
 
+@tried(deadline=None)
 @given(anything, anything)
 def test_a_value_in_a_form_is_one_field(username: str, password: str) -> None:
     probe = http(

@@ -9,7 +9,7 @@ from keyturn_contracts.probes import JsonRule, ProbeFailure
 from services.credential_vault.providers.https import Answer
 from services.credential_vault.providers.judging import NOTHING, Judged, holds, meaning_of
 
-CONTENT = {
+CONTENT: dict[str, Any] = {
     "ok": True,
     "no": False,
     "one": 1,

@@ -19,6 +19,7 @@ from deploy.demo.certificate import Certificate
 from services.credential_vault.rules.trial import Verdict
 from tests.credential_vault.probing import URL, http
 from tests.credential_vault.providers.conftest import Try
+from tests.credential_vault.ssh import pem
 from tests.credential_vault.web import Answer, Asked, Handler, reply, web_server
 
 SECRET = "s3cr~t with +&=/%:Ü"
@@ -27,18 +28,8 @@ RSA_KEY = rsa.generate_private_key(65537, 2048)
 EC_KEY = ec.generate_private_key(ec.SECP256R1())
 
 
-def pem_of(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey, passphrase: str = "") -> str:
-    encryption = (
-        serialization.BestAvailableEncryption(passphrase.encode())
-        if passphrase
-        else serialization.NoEncryption()
-    )
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, encryption).decode()
-
-
 def provider(judge: Callable[[Asked], bool], **more: Any) -> Handler:
-    """Return a provider that gives a token at `/token` to whom it is due, and checks it at `/me`."""
+    """Return a provider that gives tokens at `/token` to whom they are due, and takes them."""
 
     def answer(asked: Asked) -> Answer:
         if asked.target == "/token":
@@ -179,9 +170,9 @@ async def test_a_jwt_bearer_is_signed_made_out_and_short_lived(
     given = {"client_id": "app", "username": "ada@example.com", "key_id": "k1"}
     async with web_server(certificate, provider(judge)) as server:
         audience = f"https://localhost:{server.port}"
-        plain = await try_probe(probe, server.settings, private_key=pem_of(key), **given)
+        plain = await try_probe(probe, server.settings, private_key=pem(key), **given)
         opened = await try_probe(
-            probe, server.settings, private_key=pem_of(key, "open"), passphrase="open", **given
+            probe, server.settings, private_key=pem(key, "open"), passphrase="open", **given
         )
 
     assert plain.verdict == opened.verdict == "accepted"
@@ -233,8 +224,8 @@ async def test_a_key_pair_is_known_by_its_fingerprint(
     )
     another = rsa.generate_private_key(65537, 2048)
     async with web_server(certificate, statements) as server:
-        right = await try_probe(probe, server.settings, private_key=pem_of(RSA_KEY), username='R"1')
-        wrong = await try_probe(probe, server.settings, private_key=pem_of(another), username='R"1')
+        right = await try_probe(probe, server.settings, private_key=pem(RSA_KEY), username='R"1')
+        wrong = await try_probe(probe, server.settings, private_key=pem(another), username='R"1')
 
     assert right.verdict == "accepted"
     assert "KEYTURN" in right.said

@@ -18,9 +18,9 @@ from tests.credential_vault.given import COMPLETE, SMTP
 HOST = {"host": "mail.example.com", "port": "587"}
 
 
-def find(url: str, *rules: DomainRule, private: tuple[str, ...] = (), **values: str) -> Address:
+def find(url: str, *rules: DomainRule, **values: str) -> Address:
     manifest = SMTP.model_copy(update={"domains": rules or SMTP.domains})
-    return reach_of(manifest, values or COMPLETE, private=private).find(url)
+    return reach_of(manifest, values or COMPLETE).find(url)
 
 
 def why_not(url: str, *rules: DomainRule, **values: str) -> str:
@@ -68,7 +68,9 @@ def test_without_rules_everything_is_blocked() -> None:
 def test_a_private_host_is_reached_where_an_operator_allowed_it_by_name() -> None:
     values = {"host": "localhost", "port": "25"}
 
-    assert find("smtp://localhost:25", private=("localhost",), **values) == ("localhost", 25)
+    allowed = reach_of(SMTP, values, private=("localhost",))
+
+    assert allowed.find("smtp://localhost:25") == ("localhost", 25)
     assert "reserved" in why_not("smtp://localhost:25", **values)
 
 
