@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import asyncssh
+from asyncssh.saslprep import SASLPrepError
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from services.credential_vault.providers.dialling import (
@@ -121,7 +122,7 @@ async def _connection(
             disable_trivial_auth=True,
             compression_algs=["none"],
         )
-    except ValueError:
+    except SASLPrepError:
         raise FoundError(
             "fields_invalid", "The user or the password has characters that cannot be sent."
         ) from None
