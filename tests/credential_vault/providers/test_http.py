@@ -295,6 +295,26 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_key(
     assert server.asked == []
 
 
+async def test_a_certificate_of_another_name_gets_no_key(
+    certificate: Certificate, try_probe: Try, dialler: Dialler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(dialler.allowed_private_hosts, set)
+    dialler.allowed_private_hosts.add("api.example.com")
+
+    def look_up(_host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    async with web_server(certificate, of_key) as server:
+        finding = await try_probe(
+            API_KEY, {**server.settings, "host": "api.example.com"}, api_key=KEY
+        )
+
+    assert finding.verdict == "settings_invalid"
+    assert "certificate of api.example.com" in finding.said
+    assert server.asked == []
+
+
 async def test_a_server_without_tls_gets_no_key(try_probe: Try) -> None:
     async with web_server(None, of_key) as server:
         finding = await try_probe(API_KEY, server.settings, api_key=KEY)

@@ -209,7 +209,7 @@ async def test_nothing_of_this_machine_is_used(
     home = tmp_path / "home"
     (home / ".ssh").mkdir(parents=True)
     (home / ".ssh" / "id_ed25519").write_text(openssh(KEYS[0]))
-    (home / ".ssh" / "config").write_text("Host *\n  ProxyCommand false\n  User somebody\n")
+    (home / ".ssh" / "config").write_text("Host *\n  HostKeyAlgorithms ssh-rsa\n")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("SSH_AUTH_SOCK", str(home / "agent"))
     async with ssh_server(folder) as server:
