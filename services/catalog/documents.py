@@ -11,15 +11,12 @@ from services.catalog.settings import CatalogSettings
 ROOT = Path(__file__).parents[2]
 
 
-def documents() -> dict[Path, str]:
+def documents() -> dict[str, str]:
     """Return each document's text by its path in the project."""
-    platform = CatalogSettings().platform
+    schema = json.dumps(manifest_schema(), indent=2, ensure_ascii=False)
     return {
-        MANIFESTS.relative_to(ROOT) / "manifest.schema.json": json.dumps(
-            manifest_schema(), indent=2, ensure_ascii=False
-        )
-        + "\n",
-        Path("docs/extensions.md"): guide(read_manifests(MANIFESTS), platform),
+        "services/catalog/manifests/manifest.schema.json": f"{schema}\n",
+        "docs/extensions.md": guide(read_manifests(MANIFESTS), CatalogSettings().platform),
     }
 
 

@@ -19,6 +19,7 @@ from services.credential_vault.api import transport_keys as transport_key_routes
 from services.credential_vault.api.credentials import credential_routes
 from services.credential_vault.fetching import Fetches
 from services.credential_vault.handlers import accounts_with, handlers_of
+from services.credential_vault.jobs.clearing import clear_uninstalled
 from services.credential_vault.jobs.retiring import plan_retirements, retire_due
 from services.credential_vault.jobs.transport_keys import keep_transport_keys
 from services.credential_vault.jobs.trying import Trials
@@ -51,7 +52,7 @@ def assemble(settings: ServiceSettings) -> Service:
     trust = tls_context(own.trust_roots)
     keys = FileKeys(settings.keys)
     receipt_key = load_or_create_key(settings.keys, "receipt")
-    accounts = accounts_with(keys)
+    accounts = accounts_with(keys, own.licence_contact)
 
     async def prepare(context: Context) -> None:
         async with context.writer.connect() as connection:
@@ -93,6 +94,13 @@ def assemble(settings: ServiceSettings) -> Service:
                 woken_by=(RolloutChanged, DeleteAccount),
             ),
             Job(
+                name="clear uninstalled extensions",
+                run=partial(clear_uninstalled, context.writer, accounts, context.wake),
+                every=second,
+                # It looks at all that was ever uninstalled: once a second, not at each commit.
+                woken_by=(),
+            ),
+            Job(
                 name="keep transport keys",
                 run=partial(keep_transport_keys, context.writer, keys),
                 every=timedelta(minutes=5),
@@ -117,7 +125,7 @@ def assemble(settings: ServiceSettings) -> Service:
     return Service(
         name=NAME,
         handlers=handlers_of(accounts),
-        listens_to=("catalog", "workflow"),
+        listens_to=("catalog", "installation", "workflow"),
         prepare=prepare,
         jobs=jobs,
         routes=routes,

@@ -20,9 +20,11 @@ from keyturn_contracts.sealing import seal_for_engine
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.credential_vault.rules.audit import Entry, Who
+from services.credential_vault.rules.entitlement import NOTHING
 from services.credential_vault.rules.fetching import Answer, Engine, Fetchable, judge_fetch
 from services.credential_vault.store.audit import write_entries
 from services.credential_vault.store.copies import load_allowed, load_engine
+from services.credential_vault.store.entitlements import load_entitlements
 from services.credential_vault.store.fetches import Fetched, lock_shared, record_holders
 from services.credential_vault.store.secrets import Place, load_secrets, open_secret
 from shared.messaging.outbox import Announcement, announce
@@ -33,6 +35,8 @@ _log = structlog.stdlib.get_logger()
 
 _LOOK_AGAIN_SECONDS = 0.05
 Given = Answer | Literal["unavailable"]
+_MAY_CHANGE: frozenset[Given] = frozenset({"not_bound", "not_licensed", "not_installed"})
+"""What news that is on its way may change: of a binding, a licence, an installation."""
 
 
 class UnknownEngineError(LookupError):
@@ -73,7 +77,7 @@ class Fetches:
     ) -> list[CredentialsAnswer]:
         """Answer in the order that was asked in. Every account asked for is on record before.
 
-        A binding whose news is on its way is waited for, a moment at most.
+        A binding, licence or installation whose news is on its way is waited for, a moment at most.
         """
         deadline = monotonic() + self._wait_seconds
         while True:
@@ -81,7 +85,7 @@ class Fetches:
             async with self._engine.begin() as connection:
                 engine, sealing_key = await self._load_engine(connection, actor, engine_id)
                 judged = await self._judge(connection, actor.brand, engine, wanted)
-                if monotonic() >= deadline or all(one.given != "not_bound" for one in judged):
+                if monotonic() >= deadline or not _may_change(judged):
                     is_told = await self._record(connection, actor, engine, judged, now)
                     break
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
@@ -109,12 +113,19 @@ class Fetches:
         accounts = await lock_shared(connection, brand, ids)
         # Statements of their own: their snapshots are younger than whatever the lock waited for.
         allowed = await load_allowed(connection, brand, engine.id, ids)
+        entitled = await load_entitlements(
+            connection, ((brand, account.extension) for account, _ in accounts.values())
+        )
+        entitlements = {
+            id_: entitled[brand, account.extension] for id_, (account, _) in accounts.items()
+        }
         answers: list[Answer] = [
             judge_fetch(
                 engine,
                 one.id,
                 accounts[one.id][0] if one.id in accounts else None,
                 is_bound=one.id in allowed,
+                entitlement=entitlements.get(one.id, NOTHING),
                 have=one.have,
             )
             for one in wanted
@@ -227,8 +238,14 @@ class Fetches:
                 return CredentialsAnswer(id=one.account_id, version=one.version, unchanged=True)
             case "deleted":
                 return CredentialsAnswer(id=one.account_id, version=one.version, deleted=True)
-            case "out_of_reach" | "account_unknown" | "not_bound" | "unavailable":
+            case "out_of_reach" | "account_unknown" | "unavailable":
                 return CredentialsAnswer(id=one.account_id, refused=one.given)
+            case "not_bound" | "not_licensed" | "not_installed":
+                return CredentialsAnswer(id=one.account_id, refused="not_bound")
+
+
+def _may_change(judged: Sequence[_Judged]) -> bool:
+    return any(one.given in _MAY_CHANGE for one in judged)
 
 
 def _judged(
@@ -237,7 +254,7 @@ def _judged(
     account: tuple[Fetchable, dict[str, str]] | None,
     fields: SecretFields | None,
 ) -> _Judged:
-    if account is None or answer in {"out_of_reach", "account_unknown", "not_bound"}:
+    if account is None or answer in {"out_of_reach", "account_unknown", *_MAY_CHANGE}:
         return _Judged(account_id=account_id, given=answer)
     fetchable, settings = account
     if answer == "sealed" and fields is None:

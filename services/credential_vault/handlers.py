@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from keyturn_contracts.catalog import ExtensionPublished
+from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
 from keyturn_contracts.credential_vault import (
     AddAccount,
     DeleteAccount,
@@ -10,6 +10,7 @@ from keyturn_contracts.credential_vault import (
     EditCredentials,
     VerifyAccount,
 )
+from keyturn_contracts.installation import InstallationChanged
 from keyturn_contracts.workflow import EngineChanged, HoldingChanged, RolloutChanged
 
 from services.credential_vault.rules.account import Desk
@@ -24,13 +25,17 @@ from services.credential_vault.store.copies import (
     save_extensions,
     save_holdings,
 )
+from services.credential_vault.store.entitlements import save_installations, save_licences
 from shared.messaging.handlers import Aggregate, Handlers, Listener
 from shared.security.keys import KeyProvider
 
 
-def accounts_with(keys: KeyProvider) -> Aggregate[Desk]:
-    """Return the one aggregate that commands are about; `keys` open and close its secrets."""
-    return Aggregate(lock=partial(lock_accounts, keys), save=partial(save_accounts, keys))
+def accounts_with(keys: KeyProvider, contact: str) -> Aggregate[Desk]:
+    """Return the one aggregate that commands are about; `keys` open and close its secrets.
+
+    `contact` is whom a brand turns to about its licence.
+    """
+    return Aggregate(lock=partial(lock_accounts, keys, contact), save=partial(save_accounts, keys))
 
 
 def handlers_of(accounts: Aggregate[Desk]) -> Handlers:
@@ -40,7 +45,9 @@ def handlers_of(accounts: Aggregate[Desk]) -> Handlers:
         accounts.command(EditCredentials, decide_rotation),
         accounts.command(VerifyAccount, decide_verification),
         accounts.command(DeleteAccount, decide_deletion),
-        Listener(ExtensionPublished, save_extensions),
+        Listener(ExtensionChanged, save_extensions),
+        Listener(LicenceChanged, save_licences),
+        Listener(InstallationChanged, save_installations),
         Listener(EngineChanged, save_engines),
         Listener(HoldingChanged, save_holdings),
         Listener(RolloutChanged, save_completions),

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
+from keyturn_contracts.catalog import Title
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from shared.settings import ServiceSettings
@@ -33,6 +34,8 @@ class VaultSettings(BaseModel):
     tries_window_seconds: float = Field(default=10, gt=0)
     binding_wait_seconds: float = Field(default=1, ge=0, le=10)
     """How long a fetch waits for the news of its binding before it is refused."""
+    licence_contact: Title = "the operator of your platform"
+    """Whom to turn to about what a licence does not cover, as a phrase for people."""
 
     @property
     def lease(self) -> timedelta:

@@ -3,10 +3,17 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, MetaData, text
+from keyturn_contracts.catalog import Party
+from keyturn_contracts.installation import InstallationState
+from sqlalchemy import CheckConstraint, Index, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database.tables import HIDDEN, NAMING_CONVENTION, TYPES
+
+IS_LEFT = text("account.state <> 'deleted'")
+IS_ENDING = text("installation.state IN ('uninstalling', 'uninstalled')")
+"""The conditions of partial indexes, and of the queries that use them: in the same words, because
+PostgreSQL proves nothing about a value that is a parameter."""
 
 
 class Base(DeclarativeBase):
@@ -28,6 +35,7 @@ class AccountRow(Base):
         ),
         CheckConstraint("(version = 0) = (state = 'adding')", name="version"),
         CheckConstraint("version <= last_number", name="last_number"),
+        Index("account_extension_idx", "brand_id", "extension", "id", postgresql_where=IS_LEFT),
         _has_a_brand(),
     )
 
@@ -177,9 +185,62 @@ class ExtensionRow(Base):
     __tablename__ = "extension"
 
     slug: Mapped[str] = mapped_column(primary_key=True)
+    party: Mapped[Party] = mapped_column(Text)
     event: Mapped[dict[str, Any]]
     epoch: Mapped[int]
     sequence: Mapped[int]
+
+
+class LicenceRow(Base):
+    """What the catalog announced of a brand's licence. No row: nothing has been said of it."""
+
+    __tablename__ = "licence"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extensions: Mapped[dict[str, Any]]
+    """Its keys are the slugs that it covers."""
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class InstallationRow(Base):
+    """What the installation service announced of one extension of a brand."""
+
+    __tablename__ = "installation"
+    __table_args__ = (
+        Index(
+            "installation_ending_idx",
+            "brand_id",
+            "extension",
+            postgresql_where=IS_ENDING,
+        ),
+        _has_a_brand(),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[InstallationState] = mapped_column(Text)
+    added: Mapped[dict[str, Any]]
+    """The domain rules that the brand added, where it may, each with who did."""
+    uninstall_id: Mapped[str | None]
+    """Of the uninstallation that is under way, or was the last."""
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class ClearanceRow(Base):
+    """How far the vault has got with an extension's uninstallation, the newest one."""
+
+    __tablename__ = "clearance"
+    __table_args__ = (CheckConstraint("accounts >= 0", name="accounts"), _has_a_brand())
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    uninstall_id: Mapped[str]
+    accounts: Mapped[int]
+    """How many accounts were deleted for it."""
+    is_done: Mapped[bool]
 
 
 class EngineRow(Base):

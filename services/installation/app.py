@@ -13,7 +13,7 @@ from services.installation.api import decisions, installations
 from services.installation.api.reviews import review_routes
 from services.installation.handlers import handlers_with
 from services.installation.jobs.following import follow_installations, spread_news
-from services.installation.rules.installation import Policy
+from services.installation.rules.policy import Policy
 from services.installation.settings import InstallationSettings, read_installation_settings
 from shared.messaging.context import Context
 from shared.messaging.service import Job, Service, run
@@ -24,6 +24,7 @@ NAME = "installation"
 
 def installation_service(settings: InstallationSettings) -> Service:
     policy = Policy(
+        platform=settings.platform,
         contact=settings.licence_contact,
         uninstall_within=settings.uninstall_within,
         private=settings.allowed_private_hosts,

@@ -16,7 +16,7 @@ from keyturn_contracts.workflow import EngineChanged
 
 from services.installation.rules.accepting import decide_acceptance, decide_installation
 from services.installation.rules.domain_list import decide_addition, decide_removal
-from services.installation.rules.installation import Policy
+from services.installation.rules.policy import Policy
 from services.installation.rules.uninstalling import decide_uninstallation
 from services.installation.store.copies import (
     save_accounts,
@@ -38,7 +38,7 @@ def handlers_with(policy: Policy) -> Handlers:
         installations.command(AddDomains, decide_addition),
         installations.command(RemoveDomains, decide_removal),
         installations.command(UninstallExtension, decide_uninstallation),
-        Listener(ExtensionChanged, partial(save_extensions, policy.private)),
+        Listener(ExtensionChanged, partial(save_extensions, policy)),
         Listener(LicenceChanged, save_licences),
         Listener(AccountChanged, save_accounts),
         Listener(EngineChanged, save_engines),

@@ -16,6 +16,8 @@ class InstallationSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    platform: Title = "Keyturn"
+    """The platform's name for people, as the catalog's: a first-party extension is by it."""
     licence_contact: Title = "the operator of your platform"
     """Whom to reach out to for more than a licence covers, as the end of a sentence."""
     uninstall_seconds: float = Field(default=15 * 60, gt=0)

@@ -4,10 +4,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from fastapi import APIRouter
+from keyturn_contracts.catalog import LicenceChanged
+from keyturn_contracts.installation import InstallationChanged
 
 from services.workflow.api import engines, proof_keys, rollouts, workflows
 from services.workflow.handlers import handlers
+from services.workflow.jobs.clearing import clear_uninstalled
 from services.workflow.jobs.closing import close_rollouts
+from services.workflow.jobs.counting import count_engines
+from services.workflow.jobs.following import follow_entitlements
 from services.workflow.jobs.judging import judge_accounts
 from services.workflow.proof_keys import ProofKeys
 from services.workflow.rules.rollout import Rhythm
@@ -16,6 +21,9 @@ from services.workflow.store.engine import load_engine_keys
 from shared.messaging.context import Context
 from shared.messaging.service import Job, Service, run
 from shared.settings import ServiceSettings
+
+_COUNTED_AT_ONCE = 20
+"""How many engines are counted in one transaction: each may have a million bindings."""
 
 
 def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
@@ -32,6 +40,10 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
         keys.load()
 
     def jobs(context: Context) -> Sequence[Job]:
+        async def follow() -> int:
+            followed = await follow_entitlements(context.writer, settings.at_once)
+            return _woken(context, followed)
+
         async def judge() -> int:
             return _woken(context, await judge_accounts(context.writer, settings.at_once))
 
@@ -39,9 +51,26 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
             looked_at = await close_rollouts(context.writer, keys.newest, rhythm, settings.at_once)
             return _woken(context, looked_at)
 
+        async def count() -> int:
+            counted = await count_engines(context.writer, settings.count_again, _COUNTED_AT_ONCE)
+            return _woken(context, counted)
+
+        async def clear() -> int:
+            return _woken(context, await clear_uninstalled(context.writer, settings.at_once))
+
+        second, five_seconds = timedelta(seconds=1), timedelta(seconds=5)
         return (
-            Job(name="judge accounts", run=judge, every=timedelta(seconds=5)),
+            Job(
+                name="follow licences and installations",
+                run=follow,
+                every=five_seconds,
+                woken_by=(LicenceChanged, InstallationChanged),
+            ),
+            Job(name="judge accounts", run=judge, every=five_seconds),
             Job(name="close rollouts", run=close, every=settings.look),
+            # Nobody waits for these two: not woken, they look often enough.
+            Job(name="count what engines use", run=count, every=second, woken_by=()),
+            Job(name="clear uninstalled extensions", run=clear, every=second, woken_by=()),
         )
 
     def routes(_context: Context) -> APIRouter:
@@ -54,7 +83,7 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
     return Service(
         name="workflow",
         handlers=handlers,
-        listens_to=("credential-vault",),
+        listens_to=("catalog", "installation", "credential-vault"),
         prepare=prepare,
         jobs=jobs,
         routes=routes,

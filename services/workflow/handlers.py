@@ -1,6 +1,8 @@
 """The workflow service on the wire: what it accepts, and the news it listens to."""
 
+from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.credential_vault import AccountChanged, CredentialFetched
+from keyturn_contracts.installation import InstallationChanged
 from keyturn_contracts.workflow import (
     BeginEpoch,
     ConfirmRotation,
@@ -21,6 +23,7 @@ from services.workflow.rules.engine import (
 from services.workflow.rules.rollout import decide_override
 from services.workflow.store.account import save_accounts, save_receipts
 from services.workflow.store.engine import lock_logs, save_logs
+from services.workflow.store.entitlement import save_installations, save_licences
 from services.workflow.store.record import delete_workflows, give_up_all, save_workflows
 from services.workflow.store.rollout import lock_overridable, save_overridden
 from shared.messaging.handlers import Aggregate, BulkCommand, Handlers, Listener
@@ -36,6 +39,9 @@ handlers = Handlers(
     BulkCommand(DeleteWorkflows, delete_workflows, drop=give_up_all),
     logs.command(ConfirmRotation, decide_confirmation, drop=decide_drop),
     rollouts.command(OverrideRollout, decide_override),
+    # Before accounts, which are barred by them.
+    Listener(LicenceChanged, save_licences),
+    Listener(InstallationChanged, save_installations),
     Listener(AccountChanged, save_accounts),
     Listener(CredentialFetched, save_receipts),
 )

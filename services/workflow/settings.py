@@ -18,5 +18,7 @@ class WorkflowSettings:
     """How often an open rollout is looked at that nothing woke the closer for."""
     look: timedelta = timedelta(milliseconds=250)
     """How often the closer looks for what time alone brings: leases end, pauses run out."""
+    count_again: timedelta = timedelta(seconds=5)
+    """At least this long between two counts of what one engine uses."""
     at_once: int = 200
     """How many accounts are closed, or judged again, in one transaction."""

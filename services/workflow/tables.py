@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.workflow import EngineKind, EngineState, RolloutState
 from sqlalchemy import CheckConstraint, Index, MetaData, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
@@ -15,7 +16,9 @@ UNKNOWN = "unknown"
 
 
 IS_OPEN = text("rollout.state IN ('open', 'overdue')")
-"""The condition of partial indexes, and of the queries that use them: in the same words, because
+IS_UNINSTALLING = text("installation.state = 'uninstalling'")
+IS_TO_COUNT = text("recount.changes > recount.counted")
+"""The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
 
 
@@ -50,6 +53,8 @@ class EngineRow(Base):
     """The whole list that is being told."""
     count: Mapped[int]
     digest: Mapped[bytes]
+    uses: Mapped[dict[str, Any]]
+    """By extension, as last announced: how many workflows and tasks use accounts of it."""
     registration: Mapped[str]
     """JSON of `keyturn_contracts.proof.SignedCommand`: kept as it was signed."""
     retirement: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
@@ -67,6 +72,7 @@ class AccountRow(Base):
         _has_a_brand(),
         Index("account_to_open_idx", "brand_id", "id", postgresql_where=text("is_to_open")),
         Index("account_to_judge_idx", "brand_id", "id", postgresql_where=text("is_to_judge")),
+        Index("account_extension_idx", "brand_id", "extension", "id"),
         {"postgresql_with": {"fillfactor": 70}},
     )
 
@@ -78,6 +84,8 @@ class AccountRow(Base):
     creator: Mapped[str]
     state: Mapped[str]
     version: Mapped[int]
+    barred: Mapped[str | None]
+    """Why nobody of the brand may use its extension: what is known of licence and installation."""
     holders: Mapped[dict[str, Any]]
     """By engine, the end of its last lease or null."""
     opened_version: Mapped[int] = mapped_column(server_default=text("1"))
@@ -86,7 +94,91 @@ class AccountRow(Base):
     """Its version is newer than that. A column, because PostgreSQL knows how many are true, and
     would take a third for a comparison."""
     is_to_judge: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Its news may have changed who may use it: its holdings are to be judged again."""
+    """News may have changed who may use it: its holdings are to be judged again."""
+
+
+class LicenceRow(Base):
+    """A copy of a brand's licence. No row: nothing has been said of it."""
+
+    __tablename__ = "licence"
+    __table_args__ = (
+        _has_a_brand(),
+        Index("licence_to_follow_idx", "brand_id", postgresql_where=text("is_to_follow")),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extensions: Mapped[dict[str, Any]]
+    """Its keys are the slugs that it covers."""
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+    is_to_follow: Mapped[bool]
+    """The brand's accounts have not been barred or let in by it yet."""
+
+
+class InstallationRow(Base):
+    """A copy of what was announced of one extension of a brand."""
+
+    __tablename__ = "installation"
+    __table_args__ = (
+        _has_a_brand(),
+        Index(
+            "installation_to_follow_idx",
+            "brand_id",
+            "extension",
+            postgresql_where=text("is_to_follow"),
+        ),
+        Index(
+            "installation_uninstalling_idx",
+            "brand_id",
+            "extension",
+            postgresql_where=IS_UNINSTALLING,
+        ),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[InstallationState] = mapped_column(Text)
+    is_implicit: Mapped[bool]
+    is_preview: Mapped[bool]
+    uninstall_id: Mapped[str | None]
+    """Of the uninstallation that is under way, or was the last."""
+    uninstalled_at: Mapped[datetime | None]
+    """When that one was begun."""
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+    is_to_follow: Mapped[bool]
+    """As of a licence."""
+
+
+class ClearanceRow(Base):
+    """How far this service has got with an extension's uninstallation, the newest one."""
+
+    __tablename__ = "clearance"
+    __table_args__ = (_has_a_brand(), CheckConstraint("tasks >= 0", name="tasks"))
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    uninstall_id: Mapped[str]
+    tasks: Mapped[int]
+    is_done: Mapped[bool]
+
+
+class RecountRow(Base):
+    """How often an engine's bindings changed, and up to where its extensions were counted."""
+
+    __tablename__ = "recount"
+    __table_args__ = (
+        _has_a_brand(),
+        Index("recount_due_idx", "due_at", postgresql_where=IS_TO_COUNT),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    changes: Mapped[int]
+    counted: Mapped[int]
+    due_at: Mapped[datetime]
+    """When it may be counted again, if there is anything new to count."""
 
 
 class ReceiptRow(Base):

@@ -22,7 +22,16 @@ from services.credential_vault.tables import Base
 from shared.messaging.batch import apply_batch
 from shared.security.file_keys import FileKeys
 from tests.batches import Database, asked, news, service_database
-from tests.credential_vault.given import ADA, NOW, PUBLISHED, account, fields, version
+from tests.credential_vault.given import (
+    ADA,
+    LICENSED,
+    NOW,
+    PUBLISHED,
+    account,
+    fields,
+    installation,
+    version,
+)
 from tests.credential_vault.http import Client, serving
 from tests.credential_vault.vault import GivenEngine, Vault, bound, completed
 from tests.running_stack import RunningStack
@@ -72,14 +81,19 @@ async def fill(keys: FileKeys, connection: AsyncConnection, brand: str) -> None:
     engine = GivenEngine(brand=brand)
     await apply_batch(
         connection,
-        handlers_of(accounts_with(keys)),
+        handlers_of(accounts_with(keys, "nobody")),
         [
             news(PUBLISHED, 1, brand="platform"),
+            news(LICENSED, 1, brand=brand),
+            news(installation(uninstall_id="of-old"), 1, brand=brand),
             news(engine.registered(), 1, brand=brand),
             news(bound("e1", "mail"), 1, brand=brand),
             news(completed(version=2), 1, brand=brand),
             asked(VerifyAccount(account_id="chat"), brand=brand),
         ],
+    )
+    await connection.execute(
+        text("INSERT INTO clearance VALUES (:brand, 'pager', 'of-old', 2, true)"), {"brand": brand}
     )
     await connection.execute(
         text("UPDATE completion SET is_planned = true WHERE brand_id = :brand"), {"brand": brand}
@@ -115,6 +129,8 @@ async def vault(
 ) -> AsyncGenerator[Vault]:
     await keep_transport_keys(database.writer, keys)
     vault = Vault.on(database, keys, vault_settings)
+    for brand in ("acme", "other"):
+        await vault.hear(LICENSED, brand=brand)
     yield vault
     await vault.trials.finish()
 

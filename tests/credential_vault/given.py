@@ -8,20 +8,29 @@ from typing import TypeVar
 
 from keyturn_contracts.actor import Actor, Role
 from keyturn_contracts.catalog import (
+    AdditionalDomains,
     DomainRule,
     ExtensionPublished,
     FieldSpec,
+    LicenceChanged,
     Manifest,
     RotationFacts,
     Scheme,
 )
 from keyturn_contracts.ids import new_id
+from keyturn_contracts.installation import (
+    AddedDomain,
+    ExtensionInstalled,
+    InstallationChanged,
+    Uninstallation,
+)
 from keyturn_contracts.message import Command
 from keyturn_contracts.probes import NothingToProbe, SmtpProbe
 from keyturn_contracts.secret import Secret
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, Version
 from services.credential_vault.rules.audit import Who
+from services.credential_vault.rules.entitlement import Entitlement
 from shared.messaging.envelope import Asked, CommandId, Evidence
 from shared.security.secret_fields import SecretFields
 
@@ -73,6 +82,18 @@ SMTP = Manifest(
     rotation=RotationFacts(rotation_class="operator_defined", note=""),
 )
 PUBLISHED = ExtensionPublished(manifest=SMTP, version=1)
+PAGER = SMTP.model_copy(
+    update={
+        "slug": "pager",
+        "name": "Pager",
+        "publisher": "example-soft",
+        "party": "third",
+        "additional_domains": AdditionalDomains(allowed=True, why="Gateways differ."),
+    }
+)
+"""A third party's extension, which is connected to in the same way."""
+LICENSED = LicenceChanged(extensions=("smtp-relay", "pager"))
+ENTITLED = Entitlement(party="first", is_licensed=True)
 SETTINGS = {"host": "mail.example.com"}
 COMPLETE = {"host": "mail.example.com", "port": "587", "security": "starttls"}
 
@@ -146,6 +167,7 @@ def desk(on_it: Account | None, unsealed: Mapping[CommandId, Unsealed] | None = 
         account=on_it,
         loaded=on_it,
         extensions={"smtp-relay": PUBLISHED},
+        entitlements={"smtp-relay": ENTITLED},
         unsealed=unsealed or {},
     )
 
@@ -155,3 +177,31 @@ def desk_for(
 ) -> Desk:
     """Return a desk on which this command's credentials have been opened."""
     return desk(on_it, {command.id: unsealed if unsealed is not None else fields()})
+
+
+def installation(
+    kind: type[InstallationChanged] = ExtensionInstalled,
+    *,
+    extension: str = "pager",
+    uninstall_id: str | None = None,
+    added: tuple[str, ...] = (),
+    **changes: object,
+) -> InstallationChanged:
+    """Return news of an installation; with `uninstall_id`, of one that is being uninstalled."""
+    content: dict[str, object] = {
+        "extension": extension,
+        "state": "installed" if uninstall_id is None else "uninstalling",
+        "implicit": False,
+        "party": "third",
+        "preview": False,
+        "version": 1,
+        "may_add_domains": True,
+        "added": tuple(AddedDomain(rule=one, by="ada", reason="Ours.", at=NOW) for one in added),
+        "domains_revision": 1,
+        "uninstallation": None
+        if uninstall_id is None
+        else Uninstallation(
+            uninstall_id=uninstall_id, by="ada", reason="Done.", started_at=NOW, deadline=NOW
+        ),
+    }
+    return kind.model_validate(content | changes)

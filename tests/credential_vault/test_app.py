@@ -13,6 +13,7 @@ from shared.messaging.context import Context
 from shared.messaging.issuers import Issuers
 from shared.security.keys import UnknownKeyError
 from shared.settings import ServiceSettings
+from tests.credential_vault.given import installation
 from tests.credential_vault.vault import Vault
 from tests.running_stack import RunningStack
 
@@ -133,4 +134,7 @@ async def test_its_jobs_do_what_is_due(
     assert await jobs["plan retirements"].run() == 0
     assert await jobs["retire versions"].run() == 1
     assert await jobs["keep transport keys"].run() == 0
+    await vault.hear(installation(uninstall_id="u1"))
+    assert await jobs["clear uninstalled extensions"].run() == 1
+    assert await jobs["clear uninstalled extensions"].run() == 0
     assert os.environ.get("KEYTURN_CRASH") is None

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from keyturn_contracts.actor import Role
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, EditCredentials
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.keys import (
@@ -27,22 +28,22 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.credential_vault.handlers import accounts_with, handlers_of
+from services.credential_vault.jobs.clearing import clear_uninstalled
 from services.credential_vault.jobs.retiring import plan_retirements, retire_due
 from services.credential_vault.jobs.trying import Trials
 from services.credential_vault.providers.finding import Finding
+from services.credential_vault.providers.probes import Attempt
 from services.credential_vault.providers.provider import Providers
-from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.providers.trust import tls_context
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.settings import VaultSettings
 from services.credential_vault.store.transport_keys import load_published
 from shared.messaging import inbox
-from shared.messaging.batch import Batch, apply_batch
+from shared.messaging.batch import Batch, Turn, apply_batch, apply_commands
 from shared.messaging.envelope import Asked
 from shared.messaging.handlers import Aggregate, Handlers
 from shared.security.file_keys import FileKeys
 from tests.batches import Database, Published, asked, deliver, news, published
-from tests.credential_vault.given import PUBLISHED
 
 C = TypeVar("C", bound=Command)
 
@@ -60,8 +61,8 @@ class Interrupted(Providers):
         super().__init__(settings, None, tls_context(settings.trust_roots))
         self._meanwhile = meanwhile
 
-    async def log_in(self, login: SmtpLogin) -> Finding:
-        found = await super().log_in(login)
+    async def carry_out(self, attempt: Attempt) -> Finding:
+        found = await super().carry_out(attempt)
         await self._meanwhile()
         return found
 
@@ -112,7 +113,7 @@ class Vault:
         settings: VaultSettings,
         providers: Providers | None = None,
     ) -> "Vault":
-        accounts = accounts_with(keys)
+        accounts = accounts_with(keys, settings.licence_contact)
         trust = tls_context(settings.trust_roots)
         trials = Trials(
             database.writer,
@@ -144,7 +145,7 @@ class Vault:
         """Have news come, each newer than all before."""
         for event in events:
             self._sequence += 1
-            belongs_to = "platform" if event is PUBLISHED else brand
+            belongs_to = "platform" if isinstance(event, ExtensionChanged) else brand
             await self.deliver(news(event, self._sequence, brand=belongs_to))
 
     async def hear_engine(self, engine: GivenEngine, *bound_to: str) -> None:
@@ -239,6 +240,21 @@ class Vault:
         """Plan and carry out what is due now; return how many versions were retired."""
         await plan_retirements(self.engine, self.accounts)
         return await retire_due(self.engine, self.accounts, lambda: None)
+
+    async def clear(self, most: int = 200) -> int:
+        """Delete accounts of what is being uninstalled; return what came of it."""
+        return await clear_uninstalled(self.engine, self.accounts, lambda: None, most=most)
+
+    async def waited(self, command: Asked[Any]) -> CommandRefused:
+        """Deliver a command that is held, and return what it is refused as when nothing comes."""
+        assert [one.turn.asked for one in (await self.deliver(command)).held] == [command]
+        batch = Batch()
+        async with self.engine.connect() as connection:
+            turn = Turn(command, has_waited=True)
+            await apply_commands(connection, self.handlers, [turn], batch)
+        ((_, refused),) = batch.answers
+        assert isinstance(refused, CommandRefused)
+        return refused
 
     async def answer(self, command: Asked[Any]) -> CommandApplied | CommandRefused | None:
         """Return what the sender hears, or None while it is open; deliver it where it is new."""

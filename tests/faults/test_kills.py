@@ -134,6 +134,8 @@ async def test_a_rotation_completes_though_the_workflow_service_is_killed(
     async with Engine(settings, apply) as engine:
         await engine.save(workflows(*(f"w{number}" for number in range(50))))
         await engine.settled()
+        # Else it is told while the service starts, which then dies before it is ready.
+        await eventually(lambda: is_counted(world, brand, 50), within=60)
         armed(world, "workflow", crash)
         rotating = asyncio.create_task(brand.rotate("mail", "second pass"))
         killed = asyncio.Event()
@@ -152,6 +154,13 @@ async def test_a_rotation_completes_though_the_workflow_service_is_killed(
     kinds = [one.type for one in once_each(log[f"{brand.name}/rollouts/mail.2"])]
     assert (kinds[0], kinds[-1]) == ("RolloutStarted", "RolloutCompleted")
     assert kinds.count("RolloutCompleted") == 1
+
+
+async def is_counted(world: World, brand: Brand, tasks: int) -> bool:
+    """Tell whether it was announced how much the engine uses."""
+    log = await announced(world, "workflow", brand.name)
+    uses = log[f"{brand.name}/engines/e1"][-1].content["uses"]
+    return [one["tasks"] for one in uses] == [tasks]
 
 
 async def save_until(engine: Engine, killed: asyncio.Event) -> int:

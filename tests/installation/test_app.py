@@ -20,6 +20,7 @@ def test_without_settings_there_are_defaults() -> None:
 
 def test_an_operator_sets_what_differs() -> None:
     extra = {
+        "platform": "Acme Cloud",
         "licence_contact": "Ada of the platform team",
         "uninstall_seconds": 60,
         "allowed_private_hosts": ["LocalHost"],

@@ -17,7 +17,7 @@ from sqlalchemy import text
 
 from services.installation.handlers import handlers_with
 from services.installation.jobs.following import follow_installations, spread_news
-from services.installation.rules.installation import Policy
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import digest_of, review_of
 from shared.messaging.batch import Batch, Message
 from shared.messaging.envelope import Asked

@@ -1,6 +1,7 @@
 """The workflow service's database, with a twin brand in it that no test may change."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 from keyturn_contracts.credential_vault import HolderRef
@@ -8,7 +9,10 @@ from keyturn_contracts.workflow import OverrideRollout
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.handlers import handlers
+from services.workflow.jobs.clearing import clear
 from services.workflow.jobs.closing import close
+from services.workflow.jobs.counting import count
+from services.workflow.jobs.following import follow
 from services.workflow.jobs.judging import judge
 from services.workflow.tables import Base
 from shared.messaging.batch import apply_batch
@@ -20,6 +24,8 @@ from tests.workflow.given import (
     account_news,
     by_person,
     fetched,
+    installation_news,
+    licence_news,
     utc_now,
     workflow,
 )
@@ -36,6 +42,10 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
         connection,
         handlers,
         [
+            licence_news(brand=brand),
+            installation_news(
+                "uninstalling", sequence=1, brand=brand, uninstall_id="of-old", extension="pager"
+            ),
             account_news(account_event(version=1), 1, brand=brand),
             account_news(account_event("chat", version=1), 1, brand=brand),
             fetched(version=1, brand=brand),
@@ -55,11 +65,14 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
         handlers,
         [account_news(account_event(version=2, holders=holders), 2, brand=brand)],
     )
+    assert await follow(connection, 100) == 1
     await close(connection, PROOF_KEY, QUIET, 100)
     override = OverrideRollout(rollout_id="mail.2", engines=("e2",), reason="Lost.")
     await apply_batch(connection, handlers, [by_person(override, brand=brand, at=utc_now())])
     await close(connection, PROOF_KEY, QUIET, 100)
     assert await judge(connection, 100) == 0
+    assert await count(connection, timedelta(0), 100) == 2
+    assert await clear(connection, 100) == 1
 
 
 @pytest.fixture
@@ -70,4 +83,7 @@ async def database(stack: RunningStack) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def world(database: Database) -> World:
-    return World(database)
+    world = World(database)
+    await world.licence("smtp-relay")
+    await world.close()
+    return world

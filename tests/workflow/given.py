@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from keyturn_contracts.actor import Actor, Role, engine_issuer, sign_command
+from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.credential_vault import (
     AccountChanged,
     CredentialFetched,
@@ -14,6 +15,11 @@ from keyturn_contracts.credential_vault import (
 )
 from keyturn_contracts.digest import binding_digest, sum_of, to_hex
 from keyturn_contracts.ids import new_id
+from keyturn_contracts.installation import (
+    ExtensionInstalled,
+    InstallationChanged,
+    Uninstallation,
+)
 from keyturn_contracts.keys import (
     SigningKey,
     new_engine_sealing_key,
@@ -261,6 +267,43 @@ def account_news(
     event: AccountChanged, sequence: int, *, brand: str = "acme", epoch: int = 1
 ) -> News[AccountChanged]:
     return News(event, brand=brand, epoch=epoch, sequence=sequence, at=NOON)
+
+
+def licence_news(*extensions: str, sequence: int = 1, brand: str = "acme") -> News[LicenceChanged]:
+    """Have the catalog say what a brand may use: `smtp-relay`, unless others are named."""
+    event = LicenceChanged(extensions=extensions or ("smtp-relay",))
+    return News(event, brand=brand, epoch=1, sequence=sequence, at=NOON)
+
+
+def installation_news(
+    state: str = "installed",
+    *,
+    sequence: int,
+    brand: str = "acme",
+    uninstall_id: str | None = None,
+    **changes: object,
+) -> News[InstallationChanged]:
+    """Have the installation service tell of `smtp-relay`, as if a third party had published it."""
+    content: dict[str, object] = {
+        "extension": "smtp-relay",
+        "state": state,
+        "implicit": False,
+        "party": "third",
+        "preview": False,
+        "version": 1,
+        "may_add_domains": False,
+        "domains_revision": 1,
+        "uninstallation": uninstall_id
+        and Uninstallation(
+            uninstall_id=uninstall_id,
+            by="root",
+            reason="Done.",
+            started_at=utc_now(),
+            deadline=utc_now(),
+        ),
+    }
+    event = ExtensionInstalled.model_validate(content | changes)
+    return News(event, brand=brand, epoch=1, sequence=sequence, at=NOON)
 
 
 def fetched(

@@ -28,7 +28,7 @@ from keyturn_contracts.workflow import (
 from services.workflow.handlers import handlers
 from shared.messaging.batch import Message, apply_batch
 from tests.batches import Database
-from tests.workflow.given import GivenEngine, fetched, utc_now
+from tests.workflow.given import GivenEngine, fetched, licence_news, utc_now
 from tests.workflow.reference import Task, Told, digest_of
 
 T = TypeVar("T")
@@ -103,6 +103,8 @@ class Telling(RuleBasedStateMachine):
         super().__init__()
         self.brand = f"brand{next(_brands)}"
         self.steps = 0
+        self.licences = 0
+        self.is_licensed = False
         self.completed: set[tuple[str, int]] = set()
         self.accounts: dict[str, Account] = {}
         self.engines = {one: GivenEngine(one, brand=self.brand, clock=utc_now) for one in ENGINES}
@@ -131,6 +133,7 @@ class Telling(RuleBasedStateMachine):
 
     @initialize()
     def register(self) -> None:
+        self.license(is_licensed=True)
         for one in self.engines.values():
             self.run(self._apply(one.registered(), one.begin()))
         # The third account's news comes when it comes.
@@ -140,6 +143,13 @@ class Telling(RuleBasedStateMachine):
     def rotate(self, account_id: str, holders: set[str]) -> None:
         """Have the vault tell of an account's next version."""
         raise NotImplementedError
+
+    def license(self, *, is_licensed: bool) -> None:
+        """Have the catalog tell whether the brand may use the accounts' extension."""
+        self.is_licensed = is_licensed
+        self.licences += 1
+        extension = "smtp-relay" if is_licensed else "another"
+        self.run(self._apply(licence_news(extension, sequence=self.licences, brand=self.brand)))
 
     # What engines say.
 

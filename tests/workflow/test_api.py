@@ -11,7 +11,7 @@ from keyturn_contracts.proof import check
 from keyturn_contracts.workflow import ListPart, RetireEngine
 
 from services.workflow.proof_keys import ProofKeys
-from services.workflow.queries.cursor import write_cursor
+from shared.http.paging import write_cursor
 from tests.running_stack import RunningStack
 from tests.workflow.given import GivenEngine, by_person, fetched, utc_now, workflow
 from tests.workflow.http import Client, running_client
@@ -129,6 +129,50 @@ async def test_dependents_are_all_tasks_of_an_account_with_their_state(
     ]
     assert found[1]["reason"] == "no_access"
     assert (page["count"], page["vanished_count"]) == (3, 1)
+
+
+async def test_the_preview_label_follows_an_extension_into_every_workflow_that_uses_it(
+    client: Client, world: World
+) -> None:
+    engine = await world.engine()
+    await world.account()
+    await world.account("chat", extension="slack")
+    await world.tell(
+        engine.save(workflow("w1", "a"), workflow("w2", "a", account_id="chat")),
+    )
+
+    async def labels() -> tuple[dict[str, bool], dict[str, bool]]:
+        workflows = await client.items("/v1/workflows")
+        tasks = [
+            one
+            for account in ("mail", "chat")
+            for one in await client.items(f"/v1/accounts/{account}/dependents")
+        ]
+        return (
+            {one["workflow_id"]: one["preview"] for one in workflows},
+            {one["workflow_id"]: one["preview"] for one in tasks},
+        )
+
+    unknown = await labels()
+    await world.installation(preview=True)
+    previewed = await labels()
+    await world.installation(preview=False)
+
+    assert unknown == ({"w1": False, "w2": False}, {"w1": False, "w2": False})
+    assert previewed == ({"w1": True, "w2": False}, {"w1": True, "w2": False})
+    assert await labels() == unknown
+
+
+async def test_dependents_say_that_the_licence_is_why_they_are_suspended(
+    client: Client, world: World
+) -> None:
+    await given_open_rollout(world)
+    await world.licence("another")
+    await world.close()
+
+    found = await client.items("/v1/accounts/mail/dependents")
+
+    assert {(one["state"], one["reason"]) for one in found} == {("suspended", "not_licensed")}
 
 
 async def test_workflows_that_are_behind_are_named_with_the_reason(

@@ -21,6 +21,8 @@ from keyturn_contracts.digest import binding_digest, sum_of, to_hex
 from sqlalchemy import select, text
 
 from services.workflow.jobs.closing import close
+from services.workflow.jobs.counting import count
+from services.workflow.jobs.following import follow
 from services.workflow.jobs.judging import judge
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.store.holding import load_holdings_of
@@ -30,7 +32,7 @@ from tests.batches import Database, service_database
 from tests.running_stack import RunningStack
 from tests.workflow.conftest import fill
 from tests.workflow.given import account_event, account_news
-from tests.workflow.reference import digest_of
+from tests.workflow.reference import Task, digest_of
 from tests.workflow.telling import ENGINES, Account, Telling, accounts, engines, people
 from tests.workflow.world import DAY, PROOF_KEY
 
@@ -78,6 +80,10 @@ class Holdings(Telling):
             account.is_deleted = True
             self._news(account_id)
 
+    @rule(is_licensed=st.booleans())
+    def change_the_licence(self, *, is_licensed: bool) -> None:
+        self.license(is_licensed=is_licensed)
+
     @invariant()
     def rollouts_wait_for_whom_they_have_to(self) -> None:
         """Have the jobs run after every second step, and compare."""
@@ -97,7 +103,8 @@ class Holdings(Telling):
     async def _close(self) -> None:
         while True:
             async with self.database.writer.begin() as connection:
-                found = await judge(connection, 100)
+                found = await follow(connection, 100)
+                found += await judge(connection, 100)
                 found += await close(connection, PROOF_KEY, RHYTHM, 100)
             if not found:
                 return
@@ -135,7 +142,7 @@ class Holdings(Telling):
 
     def _allowed(self, engine_id: str, account_id: str) -> int:
         account = self.accounts.get(account_id)
-        if account is None or account.is_deleted:
+        if account is None or account.is_deleted or not self.is_licensed:
             return 0
         told = self.told[engine_id]
         return sum(told.owners[one[1]] == account.creator for one in told.on_record(account_id))
@@ -148,7 +155,9 @@ class Holdings(Telling):
 
     async def _compare(self) -> None:
         async with self.database.writer.begin() as connection:
+            await follow(connection, 100)
             await judge(connection, 100)
+            await count(connection, timedelta(0), 100)
             holdings = await load_holdings_of(connection, [(self.brand, one) for one in ENGINES])
             bindings = (
                 await connection.execute(
@@ -163,14 +172,15 @@ class Holdings(Telling):
             ).all()
             wholes = (
                 await connection.execute(
-                    select(EngineRow.id, EngineRow.count, EngineRow.digest).where(
+                    select(EngineRow.id, EngineRow.count, EngineRow.digest, EngineRow.uses).where(
                         EngineRow.brand_id == self.brand
                     )
                 )
             ).all()
-        for engine_id, total, digest in wholes:
+        for engine_id, total, digest, uses in wholes:
             on_record = self.told[engine_id].on_record()
             assert (total, digest.hex()) == (len(on_record), digest_of(on_record))
+            assert uses == self._expected_uses(on_record)
         for key, holding in holdings.items():
             told, account_id = self.told[key.engine_id], key.account_id
             of_it = [one for one in bindings if one[:2] == (key.engine_id, account_id)]
@@ -190,6 +200,15 @@ class Holdings(Telling):
             (key.engine_id, key.account_id) for key in holdings
         }
         assert not missing
+
+    def _expected_uses(self, on_record: set[Task]) -> dict[str, dict[str, int]]:
+        used = [one for one in on_record if self._is_alive(one[0])]
+        workflows = len({workflow_id for _, workflow_id, _ in used})
+        return {"smtp-relay": {"workflows": workflows, "tasks": len(used)}} if used else {}
+
+    def _is_alive(self, account_id: str) -> bool:
+        account = self.accounts.get(account_id)
+        return account is not None and not account.is_deleted
 
 
 async def leave_rows_alone(database: Database) -> None:

@@ -10,19 +10,29 @@ from keyturn_contracts.credential_vault import AccountChanged, HolderRef
 from keyturn_contracts.keys import new_signing_key
 from keyturn_contracts.message import CommandApplied, CommandRefused, Event
 from keyturn_contracts.registry import EVENT_BY_TYPE
-from keyturn_contracts.workflow import RolloutChanged
+from keyturn_contracts.workflow import HoldingChanged, RolloutChanged
 from sqlalchemy import select
 
 from services.workflow.handlers import handlers
+from services.workflow.jobs.clearing import clear_uninstalled
 from services.workflow.jobs.closing import close_rollouts
+from services.workflow.jobs.counting import count_engines
+from services.workflow.jobs.following import follow_entitlements
 from services.workflow.jobs.judging import judge_accounts
 from services.workflow.rules.holding import Holding
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.store.holding import HoldingKey, load_holdings
 from services.workflow.tables import ProofRow
 from shared.messaging.batch import Batch, Message
-from tests.batches import Database, clear_outbox, deliver, published
-from tests.workflow.given import GivenEngine, account_event, account_news, utc_now
+from tests.batches import Database, Published, clear_outbox, deliver, published
+from tests.workflow.given import (
+    GivenEngine,
+    account_event,
+    account_news,
+    installation_news,
+    licence_news,
+    utc_now,
+)
 
 PROOF_KEY = new_signing_key()
 DAY = timedelta(days=1)
@@ -57,6 +67,17 @@ class World:
         event: AccountChanged = account_event(account_id, version, holders=refs, **changes)
         return account_news(event, self.sequences[account_id])
 
+    async def licence(self, *extensions: str) -> None:
+        """Have the catalog say what the brand may use."""
+        self.sequences["licence"] += 1
+        await self.tell(licence_news(*extensions, sequence=self.sequences["licence"]))
+
+    async def installation(self, state: str = "installed", **changes: Any) -> None:
+        """Have the installation service tell of `smtp-relay`."""
+        self.sequences["installation"] += 1
+        news = installation_news(state, sequence=self.sequences["installation"], **changes)
+        await self.tell(news)
+
     async def tell(self, *messages: Message) -> Batch:
         return await deliver(self.database.writer, handlers, *messages)
 
@@ -75,15 +96,24 @@ class World:
         assert isinstance(outcome, CommandRefused)
         return outcome.reason
 
+    async def follow(self) -> int:
+        return await follow_entitlements(self.database.writer, 100)
+
     async def judge(self) -> int:
         return await judge_accounts(self.database.writer, 100)
 
     async def close(self, rhythm: Rhythm = QUIET) -> None:
-        """Run both jobs until they find nothing more."""
+        """Run the jobs that rotations go by until they find nothing more."""
         for _ in range(50):
-            if not (await self.judge() or await self.look(rhythm)):
+            if not (await self.follow() or await self.judge() or await self.look(rhythm)):
                 return
         raise AssertionError("The jobs find the same again and again.")
+
+    async def count(self) -> int:
+        return await count_engines(self.database.writer, timedelta(0), 100)
+
+    async def clear(self) -> int:
+        return await clear_uninstalled(self.database.writer, 100)
 
     async def look(self, rhythm: Rhythm = QUIET) -> int:
         return await close_rollouts(self.database.writer, PROOF_KEY, rhythm, 100)
@@ -105,6 +135,18 @@ class World:
         key = HoldingKey("acme", engine_id, account_id)
         async with self.database.writer.connect() as connection:
             return (await load_holdings(connection, [key]))[key]
+
+    async def published(self, type_: str) -> list[Published]:
+        """Return events of a type as they go on the wire."""
+        return [one for one in await published(self.database.writer) if one.type == type_]
+
+    async def bindings(self) -> list[tuple[str, bool, str | None]]:
+        """Return what was announced of holdings since it was last asked: engine, allowed, why."""
+        return [
+            (one.engine_id, one.allowed, one.reason)
+            for one in await self.events()
+            if isinstance(one, HoldingChanged)
+        ]
 
     async def proof(self, account_id: str = "mail", version: int = 2) -> bytes:
         query = select(ProofRow.bundle).where(

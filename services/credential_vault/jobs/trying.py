@@ -5,17 +5,18 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from keyturn_contracts.credential_vault import VerifyAccount
+from keyturn_contracts.credential_vault import AddAccount, VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.credential_vault.providers.finding import Finding
-from services.credential_vault.providers.probes import fill_probe
+from services.credential_vault.providers.probes import Attempt
 from services.credential_vault.providers.provider import Providers
-from services.credential_vault.providers.smtp import SmtpLogin
 from services.credential_vault.rules.account import Desk
+from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
+from services.credential_vault.rules.entitlement import why_not
 from services.credential_vault.rules.trial import Trial, is_worth_another
 from services.credential_vault.rules.verifying import conclude_verification
 from services.credential_vault.settings import VaultSettings
@@ -35,6 +36,9 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
+_NOT_ENTITLED = Finding(
+    "provider_unreachable", "Nothing was tried: your brand may not use this extension."
+)
 
 
 class Trials:
@@ -83,10 +87,12 @@ class Trials:
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    async def _prepare(self, one: ToTry) -> Finding | SmtpLogin | None:
+    async def _prepare(self, one: ToTry) -> Finding | Attempt | None:
         """Return whom to ask, or what is known without asking; None where it cannot be opened."""
         if one.is_deleted:
             return _NOT_ASKED
+        if one.command is AddAccount and why_not(one.entitlement) is not None:
+            return _NOT_ENTITLED
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
@@ -97,7 +103,8 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        return fill_probe(one.extension.manifest, one.scheme, one.settings, fields)
+        manifest = reachable(one.extension.manifest, one.entitlement.added)
+        return self._providers.prepare(manifest, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -114,12 +121,12 @@ class Trials:
             _log.error("a try could not be settled", exc_info=error)
         self._wake()
 
-    async def _try(self, one: ToTry, login: SmtpLogin) -> None:
-        wait = await self._providers.take_turn(login)
+    async def _try(self, one: ToTry, attempt: Attempt) -> None:
+        wait = await self._providers.take_turn(attempt)
         if wait > 0:
             await self._postpone(one, timedelta(seconds=wait))
             return
-        finding = await self._providers.log_in(login)
+        finding = await self._providers.carry_out(attempt)
         crash_point("vault.after_try")
         waited = datetime.now(UTC) - one.since
         if is_worth_another(one.since, _trial(one, finding)):

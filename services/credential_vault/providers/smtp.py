@@ -21,6 +21,7 @@ from services.credential_vault.providers.dialling import (
     UnreachableError,
 )
 from services.credential_vault.providers.finding import Finding
+from services.credential_vault.providers.trouble import broken_off, explain
 from services.credential_vault.rules.trial import Verdict
 
 Security = Literal["starttls", "tls"]
@@ -43,6 +44,10 @@ class SmtpLogin:
     @property
     def provider(self) -> str:
         return f"{self.host.lower()}:{self.port}"
+
+    @property
+    def providers(self) -> tuple[str, ...]:
+        return (self.provider,)
 
 
 class _WrongSettings(Exception):  # noqa: N818  it is an answer, not a fault
@@ -139,23 +144,11 @@ def _judge(error: SMTPResponseException, login: SmtpLogin) -> Finding:
 
 
 def _explain(error: SMTPException | OSError, where: str) -> Finding:
-    """Tell trouble with the server's TLS, which stays, from that of a network, which may pass."""
-    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return Finding(
-            "settings_invalid", f"The certificate of {where} is not believed: {_reason(cause)}."
-        )
-    if isinstance(cause, ssl.SSLError):
-        return Finding(
-            "settings_invalid", f"{where} does not speak TLS as the setting `security` says."
-        )
-    if isinstance(error, TimeoutError):
-        return Finding("provider_unreachable", f"{where} did not answer in time.")
-    return Finding("provider_unreachable", f"{where} broke off the conversation.")
-
-
-def _reason(error: ssl.SSLCertVerificationError) -> str:
-    return error.verify_message.rstrip(".")
+    cause = error.__cause__ if isinstance(error.__cause__, ssl.SSLError) else error
+    if not isinstance(cause, OSError):
+        return broken_off(where)
+    no_tls = f"{where} does not speak TLS as the setting `security` says."
+    return explain(cause, where, no_tls=no_tls)
 
 
 def _own_name(connected: socket.socket) -> str:

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from keyturn_contracts.catalog import ExtensionPublished
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AccountChanged, AccountState, HolderRef
 
 from services.credential_vault.rules.audit import Action, Entry, Result, Who
+from services.credential_vault.rules.entitlement import NOTHING, Entitlement
 from shared.messaging.envelope import CommandId
 from shared.security.secret_fields import SecretFields
 
@@ -109,15 +110,20 @@ class Desk:
     account: Account | None
     loaded: Account | None = field(default=None, compare=False)
     """The account as it was when it was locked: what differs is to be saved."""
-    extensions: Mapping[str, ExtensionPublished] = field(
-        default_factory=dict[str, ExtensionPublished]
-    )
+    extensions: Mapping[str, ExtensionChanged] = field(default_factory=dict[str, ExtensionChanged])
     """What the catalog said of the extensions that the account or a command names."""
+    entitlements: Mapping[str, Entitlement] = field(default_factory=dict[str, Entitlement])
+    """How the same extensions stand with the brand."""
+    contact: str = "the operator of your platform"
+    """Whom to turn to about the licence."""
     unsealed: Mapping[CommandId, Unsealed] = field(
         default_factory=dict[CommandId, Unsealed], compare=False
     )
     entries: tuple[Entry, ...] = ()
     """What happened and is to be on record, in the order in which it did."""
+
+    def entitlement(self, slug: str) -> Entitlement:
+        return self.entitlements.get(slug, NOTHING)
 
     def on_record(
         self,

@@ -1,9 +1,13 @@
 """Connecting to an extension: an account begins when its provider has accepted it."""
 
+from typing import Literal, Never
+
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, AddAccountReason
 
 from services.credential_vault.rules.account import Account, Desk, Version
 from services.credential_vault.rules.content import Content, judge_content, known_extension
+from services.credential_vault.rules.entitlement import NotEntitled, refuse_use
 from services.credential_vault.rules.ownership import who
 from shared.decisions import Decision, Later, Refused
 from shared.messaging.envelope import Asked
@@ -29,10 +33,10 @@ def decide_addition(
         )
     if before is not None and before.pending is not None:
         return Refused("edit_in_progress", "This account is being added: wait for the outcome.")
-    extension = known_extension(desk, command.extension)
-    if extension.state == "retired":
-        return Refused("extension_unknown", f"{extension.manifest.name} is not offered any more.")
     desk = desk or Desk(account=None)
+    extension = _offered(desk, command.extension)
+    if isinstance(extension, Refused):
+        return extension
     content = judge_content(
         extension.manifest, command.scheme, command.settings, desk.unsealed[asked.id]
     )
@@ -71,3 +75,18 @@ def decide_addition(
             version=number,
         )
     )
+
+
+def _offered(
+    desk: Desk, slug: str
+) -> ExtensionChanged | Refused[Never, NotEntitled | Literal["extension_unknown"]]:
+    """Return the extension, if the brand may use it and it is not retired.
+
+    To a brand that may not use it, nothing more shows of it.
+    """
+    extension = known_extension(desk, slug)
+    if (refused := refuse_use(slug, desk.entitlement(slug), desk.contact)) is not None:
+        return refused
+    if extension.state == "retired":
+        return Refused("extension_unknown", f"{extension.manifest.name} is not offered any more.")
+    return extension

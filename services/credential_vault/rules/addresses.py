@@ -1,23 +1,85 @@
 """Which addresses an account may connect to: its manifest's rules, with its own settings."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from typing import NamedTuple
 
 from keyturn_contracts.catalog import DomainRule, Manifest
+from keyturn_contracts.domains import DomainError, Rule, RuleSet, fill
 
-_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_DEFAULT_PORT = 443
 _NAT64_PREFIX = b"\x00\x64\xff\x9b" + bytes(8)
+_ONE_HOST = re.compile(r"[^\s/?#@:\\%\[\]]+")
+"""What cannot be read as more than a host when a URL is made of it."""
 
 
-def may_connect(manifest: Manifest, settings: Mapping[str, str], host: str, port: int) -> bool:
-    """Tell whether one of the manifest's rules, filled with these settings, covers the address.
+class Address(NamedTuple):
+    """Where to connect to. The host is in A-labels and small letters: the one that was judged."""
 
-    No rules: nothing may be reached. A slot whose value does not match the slot's pattern makes
-    its rule cover nothing.
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class OutOfReachError(ValueError):
+    """The account may not connect there. Its text is for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What one account may connect to. No rules: everything is blocked."""
+
+    rules: RuleSet
+    problem: str | None = None
+    """Why a rule of the manifest, with this account's settings, lets nothing through."""
+
+    def find(self, url: str) -> Address:
+        """Return the address that a URL means, or raise `OutOfReachError`.
+
+        Who connects uses the address and not the URL: other programs may read that differently.
+        """
+        found = self.rules.decide(url)
+        if found.allowed and found.host is not None and found.port is not None:
+            return Address(found.host, found.port)
+        not_listed = found.code in {"nothing_listed", "not_listed"}
+        raise OutOfReachError(self.problem if not_listed and self.problem else found.sentence)
+
+    def find_host(self, scheme: str, host: str, port: int) -> Address:
+        """Return the address of a host and a port, or raise `OutOfReachError`."""
+        if not _ONE_HOST.fullmatch(host):
+            raise OutOfReachError("The host is no name: write the server's name alone.")
+        return self.find(f"{scheme}://{host}:{port}")
+
+
+def reach_of(
+    manifest: Manifest, values: Mapping[str, str], *, private: Collection[str] = ()
+) -> Reach:
+    """Return where an account with these settings and derived values may connect to.
+
+    A rule covers nothing where a slot has no value or one that does not match its pattern.
+    `private`: hosts that an operator allows by name although they are not on the internet.
     """
-    return any(_covers(rule, settings, host.lower(), port) for rule in manifest.domains)
+    rules: list[Rule] = []
+    problem: str | None = None
+    for one in manifest.domains:
+        try:
+            rule = fill(one.rule, one.slots, values, private=private, wide_because=one.wide_because)
+        except DomainError as error:
+            problem = problem or error.message
+        else:
+            rules += [rule] if rule is not None else []
+    return Reach(RuleSet(rules), problem)
+
+
+def reachable(manifest: Manifest, added: Iterable[str]) -> Manifest:
+    """Return the manifest with the domains that the brand added, where the extension lets it."""
+    if not manifest.may_add_domains:
+        return manifest
+    rules = (DomainRule(rule=one, purpose="The brand added it.") for one in added)
+    return manifest.model_copy(update={"domains": (*manifest.domains, *rules)})
 
 
 def is_name(host: str) -> bool:
@@ -46,28 +108,3 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     if address.packed.startswith(_NAT64_PREFIX):
         return IPv4Address(address.packed[12:])
     return None
-
-
-def _covers(rule: DomainRule, settings: Mapping[str, str], host: str, port: int) -> bool:
-    filled = _fill(rule, settings)
-    if filled is None:
-        return False
-    name, separator, of_port = filled.lower().partition(":")
-    if separator and not of_port.isdecimal():
-        return False
-    if port != (int(of_port) if separator else _DEFAULT_PORT):
-        return False
-    if name.startswith("*."):
-        return host.endswith(name[1:]) and len(host) >= len(name)
-    return host == name
-
-
-def _fill(rule: DomainRule, settings: Mapping[str, str]) -> str | None:
-    values: dict[str, str] = {}
-    for slot in _SLOT.findall(rule.rule):
-        value, pattern = settings.get(slot), rule.slots.get(slot)
-        # A star that came from a setting would widen the rule to whatever its sender likes.
-        if value is None or pattern is None or "*" in value or not re.fullmatch(pattern, value):
-            return None
-        values[slot] = value
-    return _SLOT.sub(lambda found: values[found[1]], rule.rule)

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from keyturn_contracts.catalog import ExtensionPublished, Manifest
+from keyturn_contracts.catalog import ExtensionChanged, Manifest
 
 from services.credential_vault.rules.account import Desk, Unsealed
 from services.credential_vault.rules.fields import (
     FieldsProblem,
-    can_be_tried,
     check_fields,
     complete_settings,
     find_scheme,
+    why_untried,
 )
 from shared.decisions import NotYetKnown, Refused
 from shared.security.secret_fields import SecretFields
@@ -47,7 +47,7 @@ class Content:
     fields: SecretFields
 
 
-def known_extension(desk: Desk | None, slug: str) -> ExtensionPublished:
+def known_extension(desk: Desk | None, slug: str) -> ExtensionChanged:
     """Return what the catalog said of it, or wait for it to say something."""
     found = desk.extensions.get(slug) if desk is not None else None
     if found is None:
@@ -63,12 +63,8 @@ def judge_content(
     if scheme is None:
         known = ", ".join(sorted(one.id for one in manifest.schemes))
         return Refused("scheme_unknown", f"{manifest.name} has none but these schemes: {known}.")
-    if not can_be_tried(scheme):
-        return Refused(
-            "scheme_not_supported",
-            f"The vault cannot try {scheme.title} of {manifest.name} yet, and adds no account "
-            "untried. docs/extensions.md says what can be connected.",
-        )
+    if (untried := why_untried(manifest, scheme)) is not None:
+        return Refused("scheme_not_supported", untried)
     if not isinstance(unsealed, SecretFields):
         return Refused(unsealed, _SEALED[unsealed])
     try:

@@ -15,6 +15,7 @@ from keyturn_contracts.credential_vault import (
 
 from services.credential_vault.rules.account import Account, Desk, Version, event_about
 from services.credential_vault.rules.content import Content, judge_content, known_extension
+from services.credential_vault.rules.entitlement import explain, refuse_use, why_not
 from services.credential_vault.rules.ownership import owned, who
 from services.credential_vault.rules.trial import Trial
 from shared.decisions import Applied, Decision, Later, Refused, Unchanged
@@ -60,6 +61,9 @@ def decide_rotation(
             "version_differs",
             f"Version {account.version} is current, not {command.replaces_version}.",
         )
+    entitlement = desk.entitlement(account.extension)
+    if (refused := refuse_use(account.extension, entitlement, desk.contact)) is not None:
+        return refused
     content = judge_content(
         known_extension(desk, account.extension).manifest,
         command.scheme or account.scheme,
@@ -97,7 +101,8 @@ def conclude_edit(
 ) -> Decision[Desk, AddAccountReason | EditCredentialsReason]:
     """Judge what the provider said of the pending version, about the account as it is by now.
 
-    A worker whose claim somebody else has taken over concludes nothing.
+    A worker whose claim somebody else has taken over concludes nothing. No account begins of an
+    extension that the brand may not use by now; one that is there already goes on.
     """
     if desk is None or desk.account is None:
         raise LookupError("A version was tried whose account is not there.")
@@ -110,6 +115,13 @@ def conclude_edit(
             "account_deleted",
             "The account was deleted while its credentials were being edited.",
             _give_up(desk, account, pending, trial, "account_deleted"),
+        )
+    reason = why_not(desk.entitlement(account.extension))
+    if account.state == "adding" and reason is not None:
+        return Refused(
+            reason,
+            explain(account.extension, reason, desk.contact),
+            _give_up(desk, account, pending, trial, reason),
         )
     if trial.verdict != "accepted":
         return Refused(

@@ -6,7 +6,15 @@ from typing import Literal
 from keyturn_contracts.credential_vault import AccountState
 from keyturn_contracts.workflow import EngineKind, EngineState, Reach
 
-Answer = Literal["sealed", "unchanged", "deleted", "out_of_reach", "account_unknown", "not_bound"]
+from services.credential_vault.rules.entitlement import Entitlement, NotEntitled, why_not
+
+NotHere = Literal["not_bound", NotEntitled]
+"""Why an engine that may know of an account is not given it; an engine hears of `not_bound` alone.
+
+The workflow service suspends what the brand may not use, so the end is the same, whichever service
+hears of it first: the engine lets go, and asks again when its binding is allowed.
+"""
+Answer = Literal["sealed", "unchanged", "deleted", "out_of_reach", "account_unknown", NotHere]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +43,14 @@ def judge_fetch(
     account: Fetchable | None,
     *,
     is_bound: bool,
+    entitlement: Entitlement,
     have: int | None,
 ) -> Answer:
     """Say what a fetch is answered; of what is out of reach nothing shows, not even that it is.
 
     A retired engine reaches nothing. `deleted` needs no binding: the bindings of a deleted account
-    are not allowed any more, and its holders must still hear of the deletion and confirm it.
+    are not allowed any more, and its holders must still hear of the deletion and confirm it. What
+    the brand may not use is given to nobody, whatever is bound.
     """
     is_known = account is not None and account.state != "adding"
     extension = account.extension if account is not None and is_known else ""
@@ -50,6 +60,8 @@ def judge_fetch(
         return "account_unknown"
     if account.state == "deleted":
         return "deleted"
+    if (reason := why_not(entitlement)) is not None:
+        return reason
     if not is_bound:
         return "not_bound"
     return "unchanged" if have == account.version else "sealed"

@@ -4,9 +4,12 @@ import re
 from collections.abc import Iterable, Mapping
 
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
-from keyturn_contracts.probes import NothingToProbe, SmtpProbe
+from keyturn_contracts.probes import ConsentProbe, HttpProbe, SamlAssertion
 
 from shared.security.secret_fields import SecretFields
+
+SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
+"""A name in a template."""
 
 
 class FieldsProblem(ValueError):  # noqa: N818  it is an answer, not a fault
@@ -17,9 +20,23 @@ def find_scheme(manifest: Manifest, scheme_id: str) -> Scheme | None:
     return next((one for one in manifest.schemes if one.id == scheme_id), None)
 
 
-def can_be_tried(scheme: Scheme) -> bool:
-    """Tell whether the vault speaks the protocol by which a scheme is tried."""
-    return isinstance(scheme.probe, SmtpProbe | NothingToProbe)
+def why_untried(manifest: Manifest, scheme: Scheme) -> str | None:
+    """Return why no account of the scheme can be tried yet, or None where one can."""
+    probe = scheme.probe
+    if isinstance(probe, ConsentProbe):
+        why = "waits for a person's consent in a browser, which Keyturn cannot ask for yet"
+    elif isinstance(probe, HttpProbe) and _signs_saml(probe):
+        why = "takes a signed SAML assertion, which Keyturn cannot make yet"
+    else:
+        return None
+    return f"{scheme.title} of {manifest.name} {why}: choose another scheme where there is one."
+
+
+def _signs_saml(probe: HttpProbe) -> bool:
+    token = probe.token
+    return token is not None and (
+        token.grant == "saml_bearer" or isinstance(token.assertion, SamlAssertion)
+    )
 
 
 def complete_settings(manifest: Manifest, given: Mapping[str, str]) -> dict[str, str]:
@@ -53,3 +70,19 @@ def _matches(spec: FieldSpec, value: str) -> bool:
     if not value and not spec.required:
         return True
     return spec.pattern is None or re.fullmatch(spec.pattern, value) is not None
+
+
+def with_derived(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings, defaults and derived values; a derived one that nothing makes is absent.
+
+    A template makes a value where each of its slots has one that is not empty.
+    """
+    values = {one.name: one.default for one in manifest.settings if one.default is not None}
+    values |= settings
+    made: dict[str, str] = {}
+    for derived in manifest.derived:
+        for template in derived.first_of:
+            if all(values.get(name) for name in SLOT.findall(template)):
+                made[derived.name] = SLOT.sub(lambda found: values[found[1]], template)
+                break
+    return {**values, **made}

@@ -8,6 +8,8 @@ Verdict = Literal[
     "accepted",
     "credentials_refused",
     "settings_invalid",
+    "fields_invalid",
+    "scheme_not_supported",
     "address_refused",
     "provider_unreachable",
 ]

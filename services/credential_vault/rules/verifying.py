@@ -10,6 +10,7 @@ from keyturn_contracts.credential_vault import (
 
 from services.credential_vault.rules.account import Desk, event_about
 from services.credential_vault.rules.audit import VAULT
+from services.credential_vault.rules.entitlement import refuse_use
 from services.credential_vault.rules.ownership import owned, who
 from services.credential_vault.rules.trial import Trial
 from shared.decisions import Applied, Decision, Later, Refused
@@ -24,6 +25,9 @@ def decide_verification(
     if isinstance(found, Refused):
         return found
     desk, account = found
+    entitlement = desk.entitlement(account.extension)
+    if (refused := refuse_use(account.extension, entitlement, desk.contact)) is not None:
+        return refused
     current = account.current
     if current is None:
         raise LookupError("An account that was added has no current version.")
@@ -58,9 +62,10 @@ def conclude_verification(desk: Desk | None, trial: Trial) -> Decision[Desk, Ver
             "The account was deleted while it was being tried.",
             replace(desk, account=account),
         )
-    if trial.verdict == "provider_unreachable":
+    if trial.verdict in ("provider_unreachable", "scheme_not_supported"):
+        # Nothing was said of the credentials, so the account stays as it is.
         return Refused(
-            "provider_unreachable",
+            trial.verdict,
             trial.said,
             desk.on_record(
                 account,

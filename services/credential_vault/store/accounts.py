@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from keyturn_contracts.catalog import ExtensionPublished
-from keyturn_contracts.credential_vault import AddAccount, EditCredentials
+from keyturn_contracts.credential_vault import AddAccount, EditCredentials, VerifyAccount
 from keyturn_contracts.message import Key
 from sqlalchemy import delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.credential_vault.rules.account import Account, Desk, Holder, Version
 from services.credential_vault.rules.audit import Who
+from services.credential_vault.rules.entitlement import Entitlement
 from services.credential_vault.store.audit import write_entries
 from services.credential_vault.store.copies import load_extensions
+from services.credential_vault.store.entitlements import BrandExtension, load_entitlements
 from services.credential_vault.store.keys import key_of_account
 from services.credential_vault.store.secrets import Place, delete_secrets, insert_secrets
 from services.credential_vault.store.transport_keys import unseal
@@ -104,7 +105,7 @@ _DELETE_HOLDERS = delete(HolderRow).where(
 
 
 async def lock_accounts(
-    keys: KeyProvider, connection: AsyncConnection, asked: AskedByKey
+    keys: KeyProvider, contact: str, connection: AsyncConnection, asked: AskedByKey
 ) -> dict[Key, Desk]:
     """Return a desk for each key, with its account held until the transaction ends.
 
@@ -130,31 +131,46 @@ async def lock_accounts(
         accounts[key] = _account_of(row, versions.get(key, ()), holders.get(key, ()))
 
     commands = [one for some in asked.values() for one in some]
-    extensions = await _load_named_extensions(connection, asked, accounts)
+    used, described = _used_extensions(asked, accounts)
+    entitlements = await load_entitlements(connection, used)
+    extensions = await load_extensions(connection, described) if described else {}
+    of_brand: dict[str, dict[str, Entitlement]] = {}
+    for (brand, slug), entitlement in entitlements.items():
+        of_brand.setdefault(brand, {})[slug] = entitlement
     unsealed = await unseal(connection, keys, commands)
     return {
         key: Desk(
             account=accounts.get(key),
             loaded=accounts.get(key),
             extensions=extensions,
+            entitlements=of_brand.get(key.brand, {}),
+            contact=contact,
             unsealed={one.id: unsealed[one.id] for one in some if one.id in unsealed},
         )
         for key, some in asked.items()
     }
 
 
-async def _load_named_extensions(
-    connection: AsyncConnection, asked: AskedByKey, accounts: Mapping[Key, Account]
-) -> dict[str, ExtensionPublished]:
-    slugs: set[str] = set()
+def _used_extensions(
+    asked: AskedByKey, accounts: Mapping[Key, Account]
+) -> tuple[set[BrandExtension], set[str]]:
+    """Return whose right to use which extension matters here, and which manifests are needed."""
+    used: set[BrandExtension] = set()
+    described: set[str] = set()
     for key, some in asked.items():
         account = accounts.get(key)
+        if account is not None and account.state == "adding":
+            # A job settles it, without a command at hand.
+            used.add((key.brand, account.extension))
         for one in some:
             if isinstance(one.command, AddAccount):
-                slugs.add(one.command.extension)
-            elif isinstance(one.command, EditCredentials) and account is not None:
-                slugs.add(account.extension)
-    return await load_extensions(connection, slugs) if slugs else {}
+                used.add((key.brand, one.command.extension))
+                described.add(one.command.extension)
+            elif account is not None and isinstance(one.command, EditCredentials | VerifyAccount):
+                used.add((key.brand, account.extension))
+                if isinstance(one.command, EditCredentials):
+                    described.add(account.extension)
+    return used, described
 
 
 async def save_accounts(

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from keyturn_contracts.catalog import ExtensionPublished
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, EditCredentials, VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy import (
@@ -24,7 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.credential_vault.rules.entitlement import Entitlement
 from services.credential_vault.store.copies import load_extensions
+from services.credential_vault.store.entitlements import load_entitlements
 from services.credential_vault.store.keys import key_of_account
 from services.credential_vault.store.secrets import Place, load_secrets
 from services.credential_vault.tables import AccountRow, VersionRow
@@ -122,7 +124,8 @@ class ToTry:
     """Of an account that is gone: nothing is tried, and whoever waits is told."""
     scheme: str
     settings: dict[str, str]
-    extension: ExtensionPublished | None
+    extension: ExtensionChanged | None
+    entitlement: Entitlement
     secret: Encrypted | None
 
     @property
@@ -144,6 +147,9 @@ async def claim_trials(connection: AsyncConnection, limit: int, lease: timedelta
     )
     accounts = {(brand, id_): (extension, state) for brand, id_, extension, state in found}
     extensions = await load_extensions(connection, {one for one, _ in accounts.values()})
+    entitlements = await load_entitlements(
+        connection, ((brand, one) for (brand, _), (one, _) in accounts.items())
+    )
     places = [Place(row.brand_id, row.account_id, row.number) for row in rows]
     secrets = await load_secrets(connection, places)
     due: list[ToTry] = []
@@ -159,6 +165,7 @@ async def claim_trials(connection: AsyncConnection, limit: int, lease: timedelta
                 scheme=row.scheme,
                 settings=row.settings,
                 extension=extensions.get(extension),
+                entitlement=entitlements[at.brand, extension],
                 secret=secrets.get(at),
             )
         )

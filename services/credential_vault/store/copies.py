@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from keyturn_contracts.actor import engine_issuer
-from keyturn_contracts.catalog import ExtensionPublished
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.keys import InvalidKeyError
 from keyturn_contracts.message import Key
 from keyturn_contracts.workflow import EngineChanged, HoldingChanged, RolloutChanged
@@ -18,7 +18,13 @@ from shared.database.rows import Rows
 from shared.messaging.context import KeysByIssuer
 from shared.messaging.envelope import News, newest_of_each_key
 
-_EXTENSIONS = Rows(ExtensionRow.slug, ExtensionRow.event, ExtensionRow.epoch, ExtensionRow.sequence)
+_EXTENSIONS = Rows(
+    ExtensionRow.slug,
+    ExtensionRow.party,
+    ExtensionRow.event,
+    ExtensionRow.epoch,
+    ExtensionRow.sequence,
+)
 _SAVE_EXTENSIONS = _EXTENSIONS.upsert_into(
     ExtensionRow, newest_by=[ExtensionRow.epoch, ExtensionRow.sequence]
 )
@@ -92,10 +98,16 @@ _PLANNED = (
 
 
 async def save_extensions(
-    connection: AsyncConnection, news: Sequence[News[ExtensionPublished]]
+    connection: AsyncConnection, news: Sequence[News[ExtensionChanged]]
 ) -> None:
     rows = (
-        (one.event.subject_id, one.event.model_dump(mode="json"), one.epoch, one.sequence)
+        (
+            one.event.subject_id,
+            one.event.manifest.party,
+            one.event.model_dump(mode="json"),
+            one.epoch,
+            one.sequence,
+        )
         for one in newest_of_each_key(news)
     )
     await connection.execute(_SAVE_EXTENSIONS, _EXTENSIONS.of(rows))
@@ -103,10 +115,10 @@ async def save_extensions(
 
 async def load_extensions(
     connection: AsyncConnection, slugs: Iterable[str]
-) -> dict[str, ExtensionPublished]:
+) -> dict[str, ExtensionChanged]:
     """Return what is known of these extensions; of the others nothing has been announced yet."""
     rows = await connection.execute(_LOAD_EXTENSIONS, _SLUGS.of((slug,) for slug in set(slugs)))
-    return {slug: ExtensionPublished.model_validate(event) for slug, event in rows}
+    return {slug: ExtensionChanged.model_validate(event) for slug, event in rows}
 
 
 async def save_engines(connection: AsyncConnection, news: Sequence[News[EngineChanged]]) -> None:

@@ -8,7 +8,8 @@ from services.installation.api.bodies import DifferenceBody, Needed, ReviewBody,
 from services.installation.queries import installation as queries
 from services.installation.rules.difference import compare
 from services.installation.rules.entitlement import not_in_the_licence
-from services.installation.rules.installation import Installation, Policy
+from services.installation.rules.installation import Installation
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import Offer
 from services.installation.store.facts import load_licensed, load_offers
 from services.installation.store.installations import STATE, read_installation
@@ -25,7 +26,7 @@ def review_routes(policy: Policy) -> APIRouter:
     async def show_review(slug: Slug, caller: Caller, context: HasContext) -> ReviewBody:
         """Show all that installing the extension, or accepting its newest version, accepts."""
         async with brand_connection(context, caller) as connection:
-            offer = (await load_offers(connection, [slug], policy.private)).get(slug)
+            offer = (await load_offers(connection, [slug], policy)).get(slug)
             licensed = await load_licensed(connection, [key_of(caller.brand, slug)])
             row = await queries.load_one(connection, caller.brand, STATE, slug)
         if offer is None:

@@ -17,7 +17,8 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.installation.rules.following import follow
-from services.installation.rules.installation import Installation, Policy
+from services.installation.rules.installation import Installation
+from services.installation.rules.policy import Policy
 from services.installation.store import due
 from services.installation.store.facts import load_facts
 from services.installation.store.installations import lock_installations, save_installations
@@ -84,7 +85,7 @@ async def _follow(
     keys: Sequence[Key],
 ) -> list[Announcement]:
     # After the locks and the taking: nothing that was noted before can be missing here.
-    facts = await load_facts(connection, keys, policy.private)
+    facts = await load_facts(connection, keys, policy)
     now = await _now(connection)
     changed: dict[Key, Installation] = {}
     announcements: list[Announcement] = []

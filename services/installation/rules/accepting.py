@@ -85,11 +85,11 @@ def decide_acceptance(
     before = installed(desk, slug)
     if isinstance(before, Refused):
         return before
-    offer = known_offer(desk, slug)
-    if not _asks_for_more(before, offer):
+    offer = desk.offer
+    if offer is None or not _asks_for_more(before, offer):
         if before.consent is not None and before.consent.digest == asked.command.accepts:
             return Unchanged("Exactly this was accepted already.")
-        return Refused("nothing_proposed", f"{offer.review.name} asks for nothing new.")
+        return Refused("nothing_proposed", f"{before.in_force.name} asks for nothing new.")
     if asked.command.accepts != offer.digest:
         return _stale(desk, offer, asked.command.accepts)
     return _accept(desk, before, offer, asked, ChangeAccepted)

@@ -8,8 +8,10 @@ from keyturn_contracts.catalog import LegalDocument
 from services.installation.rules.domain import covers
 from services.installation.rules.review import Review, ReviewedDomain
 
-_NAMED = 100
+_NAMED = 50
 """How many sentences are given; of the rest it is said how many they are."""
+_LONGEST = 300
+"""How many characters a sentence has at most: what a publisher wrote may be longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,10 @@ def _legal(what: str, before: LegalDocument | None, after: LegalDocument | None)
 
 def _first(sentences: list[str]) -> tuple[str, ...]:
     if len(sentences) <= _NAMED:
-        return tuple(sentences)
+        return tuple(map(_shortened, sentences))
     rest = len(sentences) - (_NAMED - 1)
-    return (*sentences[: _NAMED - 1], f"And {rest} more differences.")
+    return (*map(_shortened, sentences[: _NAMED - 1]), f"And {rest} more differences.")
+
+
+def _shortened(sentence: str) -> str:
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[: _LONGEST - 1]}…"

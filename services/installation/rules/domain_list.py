@@ -28,7 +28,7 @@ from services.installation.rules.installation import (
 from shared.decisions import Applied, Decision, Refused, Unchanged
 from shared.messaging.envelope import Asked
 
-_MOST_BYTES = 200 * 1024
+_MOST_BYTES = 160 * 1024
 """How long all added domains are together at most, as they stand in an event."""
 _FULL = "The list is full: remove what is no longer needed, or name what is above with `*.`."
 _QUOTED = 3

@@ -20,12 +20,12 @@ from keyturn_contracts.installation import (
 from services.installation.rules.difference import compare, narrowed
 from services.installation.rules.installation import (
     Installation,
-    Policy,
     event_about,
     told,
     with_hosts,
     with_reach,
 )
+from services.installation.rules.policy import Policy
 from services.installation.rules.reach import Settings
 from services.installation.rules.review import Offer
 from services.installation.rules.uninstalling import Clearance, follow_uninstallation

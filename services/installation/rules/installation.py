@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from keyturn_contracts.installation import (
@@ -16,20 +16,9 @@ from keyturn_contracts.installation import (
 )
 
 from services.installation.rules.impact import Impact
+from services.installation.rules.policy import Policy
 from services.installation.rules.reach import Settings, effective, hosts_of
 from services.installation.rules.review import Offer, Review
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What an operator has set, as far as it decides something."""
-
-    contact: str = "your operator"
-    """Whom to ask for what is not in the licence."""
-    uninstall_within: timedelta = timedelta(minutes=15)
-    """After it an uninstallation is overdue."""
-    private: frozenset[str] = frozenset()
-    """Hosts, by name, that may be reached although they are not on the internet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +133,7 @@ def told(installation: Installation) -> dict[str, Any]:
         "preview": in_force.is_preview,
         "version": in_force.version,
         "may_add_domains": in_force.may_add_domains,
-        "declared": tuple(one.rule for one in in_force.domains),
+        "declared": tuple(one.rule for one in in_force.domains if one.blocked_because is None),
         "added": installation.added,
         "hosts": installation.hosts,
         "hosts_left_out": installation.hosts_left_out,

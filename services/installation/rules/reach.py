@@ -11,7 +11,7 @@ from services.installation.rules.domain import fill_host
 from services.installation.rules.review import ReviewedDomain
 
 _SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-_MOST_BYTES = 160 * 1024
+_MOST_BYTES = 120 * 1024
 """How long all names of hosts are together at most: an event has to fit a message."""
 
 

@@ -22,8 +22,13 @@ from keyturn_contracts.message import Part
 from pydantic import Field
 
 from services.installation.rules.domain import read_declared
+from services.installation.rules.policy import PLAIN, Policy
 
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
+
+MOST_DECLARED = 300
+"""How many domains of a manifest are reached: an event has to fit a message."""
+_TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
 
 
 class ReviewedDomain(Part):
@@ -95,24 +100,21 @@ class Offer:
         return self.review.party == "first"
 
 
-def offer_of(event: ExtensionChanged, private: frozenset[str] = frozenset()) -> Offer:
-    review = review_of(event.manifest, event.version, private)
+def offer_of(event: ExtensionChanged, policy: Policy = PLAIN) -> Offer:
+    review = review_of(event.manifest, event.version, policy)
     return Offer(review, is_retired=event.state == "retired")
 
 
-def review_of(manifest: Manifest, version: int, private: frozenset[str] = frozenset()) -> Review:
-    """Return what is shown of this version of an extension.
-
-    `private` are hosts, by name, that an operator allowed although they are not on the internet.
-    """
+def review_of(manifest: Manifest, version: int, policy: Policy = PLAIN) -> Review:
+    """Return what is shown of this version of an extension."""
     return Review(
         extension=manifest.slug,
         version=version,
         name=manifest.name,
-        by=manifest.by or manifest.publisher,
+        by=manifest.by or (policy.platform if manifest.party == "first" else manifest.publisher),
         party=manifest.party,
         preview=PREVIEW if manifest.preview else None,
-        domains=_domains_of(manifest, private),
+        domains=_domains_of(manifest, policy.private),
         may_add_domains=manifest.may_add_domains,
         permissions=tuple(
             ReviewedPermission(data=one.data, purpose=one.purpose) for one in manifest.permissions
@@ -125,7 +127,7 @@ def review_of(manifest: Manifest, version: int, private: frozenset[str] = frozen
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
     derived = {one.name: one.first_of for one in manifest.derived}
     domains: list[ReviewedDomain] = []
-    for one in manifest.domains:
+    for number, one in enumerate(manifest.domains):
         read = read_declared(one, private)
         domains.append(
             ReviewedDomain(
@@ -135,7 +137,7 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 slots=dict(one.slots),
                 derived={name: derived[name] for name in one.slots if name in derived},
                 wide_because=one.wide_because,
-                blocked_because=read.problem,
+                blocked_because=read.problem if number < MOST_DECLARED else _TOO_MANY,
             )
         )
     return tuple(domains)

@@ -9,6 +9,7 @@ from keyturn_contracts.credential_vault import AccountChanged
 from keyturn_contracts.workflow import EngineChanged
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import offer_of
 from services.installation.store import due
 from services.installation.store.keys import key_of
@@ -83,11 +84,11 @@ _SAVE_CLEARANCES = _CLEARANCES.upsert_into(
 
 
 async def save_extensions(
-    private: frozenset[str], connection: AsyncConnection, news: Sequence[News[ExtensionChanged]]
+    policy: Policy, connection: AsyncConnection, news: Sequence[News[ExtensionChanged]]
 ) -> None:
     """Remember what each extension is now, and every review that may be shown of it."""
     newest = newest_of_each_key(news)
-    offers = {one.event.subject_id: offer_of(one.event, private) for one in newest}
+    offers = {one.event.subject_id: offer_of(one.event, policy) for one in newest}
     rows: list[tuple[Any, ...]] = []
     for one in newest:
         offer = offers[one.event.subject_id]

@@ -10,6 +10,7 @@ from sqlalchemy import Boolean, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.installation.rules.following import Facts
+from services.installation.rules.policy import Policy
 from services.installation.rules.reach import Settings
 from services.installation.rules.review import Offer, Review, offer_of
 from services.installation.rules.uninstalling import Clearance
@@ -57,11 +58,11 @@ _LOAD_REVIEWS = select(ReviewRow.extension, ReviewRow.digest, ReviewRow.review).
 
 
 async def load_facts(
-    connection: AsyncConnection, keys: Iterable[Key], private: frozenset[str]
+    connection: AsyncConnection, keys: Iterable[Key], policy: Policy
 ) -> dict[Key, Facts]:
     """Return all that is known by now of each of these."""
     wanted = sorted(set(keys))
-    offers = await load_offers(connection, (key.id for key in wanted), private)
+    offers = await load_offers(connection, (key.id for key in wanted), policy)
     licensed = await load_licensed(connection, wanted)
     accounts = await load_accounts(connection, wanted)
     clearances = await _load_clearances(connection, wanted)
@@ -77,11 +78,11 @@ async def load_facts(
 
 
 async def load_offers(
-    connection: AsyncConnection, slugs: Iterable[str], private: frozenset[str]
+    connection: AsyncConnection, slugs: Iterable[str], policy: Policy
 ) -> dict[str, Offer]:
     """Return what is known of these extensions; of the others nothing has been announced yet."""
     rows = await connection.execute(_LOAD_EXTENSIONS, _SLUGS.of((one,) for one in set(slugs)))
-    return {slug: offer_of(ExtensionChanged.model_validate(event), private) for slug, event in rows}
+    return {slug: offer_of(ExtensionChanged.model_validate(event), policy) for slug, event in rows}
 
 
 async def load_licensed(connection: AsyncConnection, keys: Iterable[Key]) -> set[Key]:

@@ -18,7 +18,8 @@ from keyturn_contracts.message import Command, Key, Part
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.installation.rules.installation import Desk, Installation, Policy
+from services.installation.rules.installation import Desk, Installation
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import Review
 from services.installation.store import due
 from services.installation.store.facts import (
@@ -97,7 +98,7 @@ async def lock_desks(
     """
     installations = await lock_installations(connection, asked)
     # Statements of their own: their snapshots are younger than whatever the lock had to wait for.
-    offers = await load_offers(connection, (key.id for key in asked), policy.private)
+    offers = await load_offers(connection, (key.id for key in asked), policy)
     licensed = await load_licensed(connection, asked)
     accepting = _named_in(asked, InstallExtension, AcceptChange)
     accounts = await load_accounts(connection, accepting) if accepting else {}

@@ -8,14 +8,14 @@ from keyturn_contracts.ids import Id
 from keyturn_contracts.workflow import EngineKind, EngineState, Reach
 from pydantic import BaseModel
 
-from services.workflow.api.paging import After, Limit, read_after, whose
+from services.workflow.api.seeing import whose
 from services.workflow.queries import engine as queries
-from services.workflow.queries.cursor import write_cursor
 from services.workflow.rules.engine import registered_as
 from services.workflow.store.engine import STATE, read_engine
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
+from shared.http.paging import After, Limit, read_after, write_cursor
 
 router = APIRouter(prefix="/v1/engines")
 

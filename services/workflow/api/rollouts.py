@@ -10,9 +10,8 @@ from keyturn_contracts.workflow import ExcusedLeg, RolloutState, WaitingLeg
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.api.paging import After, Limit, read_after, whose
+from services.workflow.api.seeing import whose
 from services.workflow.queries import rollout as queries
-from services.workflow.queries.cursor import write_cursor
 from services.workflow.queries.rollout import Filter
 from services.workflow.queries.workflow import load_first_failed, load_first_vanished
 from services.workflow.rules.rollout import ENDED, Rollout, View, count_legs, view_of
@@ -22,6 +21,7 @@ from services.workflow.store.rollout import STATE, read_rollout, rollout_key
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
+from shared.http.paging import After, Limit, read_after, write_cursor
 
 router = APIRouter(prefix="/v1/rollouts")
 

@@ -10,10 +10,9 @@ from keyturn_contracts.workflow import NotAllowed, WhyWaiting
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.api.paging import After, Limit, read_after, whose
+from services.workflow.api.seeing import whose
 from services.workflow.queries import rollout as rollout_queries
 from services.workflow.queries import workflow as queries
-from services.workflow.queries.cursor import write_cursor
 from services.workflow.queries.rollout import Filter
 from services.workflow.rules.access import may_use
 from services.workflow.rules.account import Account
@@ -24,6 +23,7 @@ from services.workflow.store.rollout import STATE, read_rollout
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
+from shared.http.paging import After, Limit, read_after, write_cursor
 
 router = APIRouter(prefix="/v1")
 
@@ -36,6 +36,8 @@ class WorkflowBody(BaseModel):
     workflow_id: str
     name: str
     owner: str
+    preview: bool
+    """It uses an account of an extension that is in preview."""
 
 
 class WorkflowsBody(BaseModel):
@@ -56,6 +58,8 @@ class DependentBody(BaseModel):
     owner: str
     state: Literal["allowed", "suspended", "vanished"]
     reason: NotAllowed | None = None
+    preview: bool
+    """The account's extension is in preview."""
 
 
 class DependentsBody(BaseModel):
@@ -128,11 +132,14 @@ async def list_dependents(
         if row is None:
             raise ApiError("not_found", f"Nothing is known of an account {account_id} here.")
         _, account = read_account(row)
+        is_preview = account is not None and await queries.load_preview(
+            connection, caller.brand, account.extension
+        )
         count, vanished = await queries.count_dependents(connection, caller.brand, account_id)
         rows = await queries.load_dependents(
             connection, caller.brand, account_id, after=place, limit=limit + 1
         )
-    items = [_dependent(one, account) for one in rows[:limit]]
+    items = [_dependent(one, account, is_preview=is_preview) for one in rows[:limit]]
     last = items[-1] if len(rows) > limit else None
     return DependentsBody(
         items=items,
@@ -248,7 +255,7 @@ def _cursor(last: BehindBody) -> str:
     return write_cursor(account_id, last.engine_id, last.workflow_id)
 
 
-def _dependent(row: Any, account: Account | None) -> DependentBody:
+def _dependent(row: Any, account: Account | None, *, is_preview: bool) -> DependentBody:
     reason = may_use(account, row.owner)
     return DependentBody(
         engine_id=row.engine_id,
@@ -258,4 +265,5 @@ def _dependent(row: Any, account: Account | None) -> DependentBody:
         owner=row.owner,
         state="vanished" if row.is_vanished else "suspended" if reason else "allowed",
         reason=reason,
+        preview=is_preview,
     )

@@ -12,6 +12,8 @@ from services.workflow.rules.account import Account
 from services.workflow.rules.holding import Holding, judge_again
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import wake_rollouts
+from services.workflow.store.counting import mark_changed
+from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.holding import HoldingKey, save_holdings
 from services.workflow.store.judging import (
     count_by_owner,
@@ -66,6 +68,8 @@ async def _judge(
         events += [Announcement(event, key.brand) for event in news]
     if changed:
         await save_holdings(connection, changed)
+    # An account that became known, or is gone, counts for its extension, or no longer.
+    await mark_changed(connection, (engine_key(one.brand, one.engine_id) for one in holdings))
     await save_judged(connection, accounts)
     await wake_rollouts(connection, accounts)
     if events:

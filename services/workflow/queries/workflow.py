@@ -3,10 +3,19 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import aliased
 
-from services.workflow.tables import BindingRow, EngineRow, FailureRow, HoldingRow, WorkflowRow
+from services.workflow.tables import (
+    AccountRow,
+    BindingRow,
+    EngineRow,
+    FailureRow,
+    HoldingRow,
+    InstallationRow,
+    WorkflowRow,
+)
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -57,10 +66,33 @@ def _workflows() -> Select[*tuple[Any, ...]]:
             WorkflowRow.id.label("workflow_id"),
             WorkflowRow.name,
             WorkflowRow.owner,
+            _uses_a_preview().label("preview"),
         )
         .join(EngineRow, _OF_ENGINE)
         .where(EngineRow.state == "registered")
     )
+
+
+def _uses_a_preview() -> ColumnElement[bool]:
+    used = aliased(BindingRow)
+    return exists().where(
+        used.brand_id == WorkflowRow.brand_id,
+        used.engine_id == WorkflowRow.engine_id,
+        used.workflow_id == WorkflowRow.id,
+        AccountRow.brand_id == used.brand_id,
+        AccountRow.id == used.account_id,
+        InstallationRow.brand_id == AccountRow.brand_id,
+        InstallationRow.extension == AccountRow.extension,
+        InstallationRow.is_preview,
+    )
+
+
+async def load_preview(connection: AsyncConnection, brand: str, extension: str) -> bool:
+    """Tell whether an extension is in preview, as far as anything has been said of it."""
+    query = select(InstallationRow.is_preview).where(
+        InstallationRow.brand_id == brand, InstallationRow.extension == extension
+    )
+    return bool(await connection.scalar(query))
 
 
 async def load_dependents(

@@ -1,10 +1,12 @@
-"""A copy of what the vault announced of an account, as far as it matters here."""
+"""A copy of what other services announced of an account, as far as it matters here."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from keyturn_contracts.credential_vault import AccountState
+
+from services.workflow.rules.entitlement import Barred
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,8 @@ class Account:
     version: int
     epoch: int
     """Of the vault's event: after a restore it is higher, and older completions count no more."""
+    barred: Barred | None = None
+    """Why nobody of the brand may use its extension."""
     holders: Mapping[str, datetime | None] = field(default_factory=dict[str, datetime | None])
     """Every engine that fetched a version which is not retired, and the end of its last lease."""
 

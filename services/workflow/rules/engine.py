@@ -20,12 +20,14 @@ from keyturn_contracts.workflow import (
     EngineRetired,
     EngineState,
     EpochBegun,
+    ExtensionUse,
     OutOfPlace,
     RegisterEngine,
     RegisterEngineReason,
     RetireEngine,
     RetireEngineReason,
     SaveWorkflows,
+    WorkflowsChanged,
 )
 
 from services.workflow.rules.evidence import verbatim
@@ -81,6 +83,8 @@ class Engine:
     count: int = 0
     """Of its whole list: the sum of its holdings'."""
     digest: int = 0
+    uses: tuple[ExtensionUse, ...] = ()
+    """As last announced, in the order of slugs."""
     registration: SignedCommand
     retirement: Retirement | None = None
 
@@ -116,7 +120,7 @@ class EngineLog:
 
 
 C = TypeVar("C", bound=EngineCommand)
-E = TypeVar("E", EngineRegistered, EngineRetired)
+E = TypeVar("E", EngineRegistered, EngineRetired, WorkflowsChanged)
 
 
 def admit(engine: Engine | None, asked: Asked[C]) -> Engine | Refused[Never, BeginEpochReason]:
@@ -199,7 +203,7 @@ def decide_retirement(
     retirement = Retirement(
         by=asked.actor.subject, reason=asked.command.reason, command=verbatim(asked)
     )
-    engine = replace(log.engine, state="retired", list=None, retirement=retirement)
+    engine = replace(log.engine, state="retired", list=None, uses=(), retirement=retirement)
     holdings: dict[str, Holding] = {}
     unbound: list[Event] = []
     for account_id, holding in log.holdings.items():
@@ -223,6 +227,16 @@ def decide_epoch(
     engine = entered.engine
     is_wanted = (asked.command.count, asked.command.digest) != (engine.count, to_hex(engine.digest))
     return Applied(entered, details=EpochBegun(list_wanted=is_wanted))
+
+
+def count_uses(
+    engine: Engine, uses: tuple[ExtensionUse, ...]
+) -> tuple[Engine, WorkflowsChanged] | None:
+    """Return the engine with how much of which extensions it uses now, if that is any news."""
+    if engine.state == "retired" or uses == engine.uses:
+        return None
+    counted = replace(engine, uses=uses)
+    return counted, _event(WorkflowsChanged, counted, registered_as(counted))
 
 
 def decide_drop(log: EngineLog | None, asked: Asked[C]) -> Decision[EngineLog, str]:
@@ -295,4 +309,5 @@ def _event(kind: type[E], engine: Engine, registered: RegisterEngine) -> E:
         state=engine.state,
         epoch=engine.epoch,
         number=engine.number,
+        uses=engine.uses,
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from keyturn_contracts.digest import MODULUS
 from keyturn_contracts.workflow import AccountBound, AccountUnbound, NotAllowed
 
+from services.workflow.rules.access import why_nobody
 from services.workflow.rules.account import Account
 
 WRITABLE = 2**31
@@ -84,9 +85,7 @@ def standing_of(holding: Holding, account: Account | None) -> Standing:
     is_bound, is_allowed = holding.count > 0, holding.allowed_count > 0
     if is_allowed or not is_bound:
         return Standing(is_bound, is_allowed)
-    if account is None:
-        return Standing(is_bound, is_allowed, "account_unknown")
-    return Standing(is_bound, is_allowed, "account_deleted" if account.is_deleted else "no_access")
+    return Standing(is_bound, is_allowed, why_nobody(account) or "no_access")
 
 
 def announce(

@@ -6,11 +6,13 @@ from typing import Any
 
 from keyturn_contracts.credential_vault import AboutAccount, AccountChanged, CredentialFetched
 from keyturn_contracts.message import Key
-from sqlalchemy import delete, false, func, literal, or_, select, update
+from sqlalchemy import delete, false, func, literal, null, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.account import Account
+from services.workflow.rules.entitlement import why_barred
+from services.workflow.store.entitlement import load_entitlements, share_brands
 from services.workflow.tables import IS_OPEN, UNKNOWN, AccountRow, ReceiptRow, RolloutRow
 from shared.database.rows import Rows
 from shared.messaging.envelope import News, newest_of_each_key
@@ -23,6 +25,7 @@ COPIED = (
     AccountRow.state,
     AccountRow.version,
     AccountRow.epoch,
+    AccountRow.barred,
     AccountRow.holders,
 )
 _NEWS = Rows(*COPIED, AccountRow.sequence, AccountRow.is_to_open)
@@ -36,6 +39,7 @@ _SAVE_NEWS = _NEWS.upsert_into(
             AccountRow.is_to_judge,
             AccountRow.state == UNKNOWN,
             AccountRow.creator != _GIVEN.creator,
+            AccountRow.barred.is_distinct_from(_GIVEN.barred),
             (AccountRow.state == "deleted") != (_GIVEN.state == "deleted"),
         ),
         AccountRow.is_to_open: _GIVEN.version > AccountRow.opened_version,
@@ -55,6 +59,7 @@ _STAND_IN = (
             literal(UNKNOWN),
             literal(0),
             literal(-1),
+            null(),
             literal({}, AccountRow.holders.expression.type),
             literal(-1),
             false(),
@@ -119,9 +124,14 @@ def key_of(brand: str, account_id: str) -> Key:
 async def save_accounts(connection: AsyncConnection, news: Sequence[News[AccountChanged]]) -> None:
     """Remember the newest state of each account, and have the closer look at its rollout.
 
+    It is barred by what is known by now of its brand's licence and its extension's installation.
     Receipts of versions that are retired are of no more use.
     """
     newest = newest_of_each_key(news)
+    await share_brands(connection, (one.brand for one in newest))
+    entitlements = await load_entitlements(
+        connection, ((one.brand, one.event.extension) for one in newest)
+    )
     rows = (
         (
             one.brand,
@@ -131,6 +141,7 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
             one.event.state,
             one.event.version,
             one.epoch,
+            why_barred(entitlements[one.brand, one.event.extension]),
             {holder.engine_id: _json(holder.lease_until) for holder in one.event.holders},
             one.sequence,
             # Of a row that is new, with version 1 as the one that needs no rollout.
@@ -187,7 +198,7 @@ async def wake_rollouts(connection: AsyncConnection, keys: Iterable[Key]) -> Non
 
 def read_account(row: Sequence[Any]) -> tuple[Key, Account | None]:
     """Read what `COPIED` selects; None of a row that only stands in."""
-    brand, account_id, extension, creator, state, version, epoch, holders = row
+    brand, account_id, extension, creator, state, version, epoch, barred, holders = row
     if state == UNKNOWN:
         return key_of(brand, account_id), None
     return key_of(brand, account_id), Account(
@@ -197,6 +208,7 @@ def read_account(row: Sequence[Any]) -> tuple[Key, Account | None]:
         state=state,
         version=version,
         epoch=epoch,
+        barred=barred,
         holders={
             engine_id: None if until is None else datetime.fromisoformat(until)
             for engine_id, until in holders.items()

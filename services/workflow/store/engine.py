@@ -8,7 +8,7 @@ from keyturn_contracts.actor import engine_issuer
 from keyturn_contracts.keys import SigningKey
 from keyturn_contracts.message import Key
 from keyturn_contracts.proof import SignedCommand
-from keyturn_contracts.workflow import AboutEngine, ConfirmRotation, RetireEngine
+from keyturn_contracts.workflow import AboutEngine, ConfirmRotation, ExtensionUse, RetireEngine
 from pydantic import TypeAdapter
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -47,6 +47,7 @@ _LOG = (
     EngineRow.list,
     EngineRow.count,
     EngineRow.digest,
+    EngineRow.uses,
     EngineRow.retirement,
 )
 STATE = (EngineRow.brand_id, EngineRow.id, EngineRow.kind, EngineRow.registration, *_LOG)
@@ -173,7 +174,7 @@ async def load_engine_keys(
 def read_engine(row: Sequence[Any]) -> tuple[Key, Engine]:
     """Read what `STATE` selects."""
     brand, engine_id, kind, registration, state, epoch, number, *rest = row
-    progress, count, digest, retirement = rest
+    progress, count, digest, uses, retirement = rest
     return key_of(brand, engine_id), Engine(
         id=engine_id,
         kind=kind,
@@ -183,6 +184,7 @@ def read_engine(row: Sequence[Any]) -> tuple[Key, Engine]:
         list=None if progress is None else _LIST.validate_python(progress),
         count=count,
         digest=from_bytes(digest),
+        uses=tuple(ExtensionUse(extension=slug, **counts) for slug, counts in sorted(uses.items())),
         registration=SignedCommand.model_validate_json(registration),
         retirement=None if retirement is None else _RETIREMENT.validate_python(retirement),
     )
@@ -207,6 +209,7 @@ def _log_of(engine: Engine) -> tuple[object, ...]:
         None if progress is None else _LIST.dump_python(progress, mode="json"),
         engine.count,
         to_bytes(engine.digest),
+        {one.extension: {"workflows": one.workflows, "tasks": one.tasks} for one in engine.uses},
         None
         if retirement is None
         else _RETIREMENT.dump_python(retirement, mode="json", exclude_none=True),

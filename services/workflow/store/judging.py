@@ -7,6 +7,7 @@ from keyturn_contracts.message import Key
 from sqlalchemy import Integer, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.workflow.rules.access import why_nobody
 from services.workflow.rules.account import Account
 from services.workflow.rules.holding import Holding
 from services.workflow.store.account import COPIED, read_account
@@ -91,10 +92,10 @@ async def load_holdings_to_judge(
 async def count_by_owner(
     connection: AsyncConnection, accounts: Mapping[Key, Account]
 ) -> dict[HoldingKey, dict[str, int]]:
-    """Count each holding's bindings for each owner of a workflow; of deleted accounts, none."""
+    """Count each holding's bindings for each owner of a workflow; none where nobody may use it."""
     counted: defaultdict[HoldingKey, dict[str, int]] = defaultdict(dict)
-    living = [key for key, account in accounts.items() if not account.is_deleted]
-    for *key, owner, count in await connection.execute(_COUNT, _rows_of(living)):
+    open_ones = [key for key, account in accounts.items() if why_nobody(account) is None]
+    for *key, owner, count in await connection.execute(_COUNT, _rows_of(open_ones)):
         counted[HoldingKey(*key)][owner] = count
     return counted
 

@@ -28,6 +28,8 @@ from services.workflow.rules.record import (
 from services.workflow.store import binding
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import share_accounts, wake_rollouts
+from services.workflow.store.counting import mark_changed
+from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.engine import lock_engines, save_engines
 from services.workflow.store.holding import HoldingKey, load_holdings, save_holdings
 from shared.decisions import AppliedToMany, Refused
@@ -243,7 +245,10 @@ async def _save_record(connection: AsyncConnection, loaded: _Loaded) -> None:
 
 
 async def _save_holdings(connection: AsyncConnection, loaded: _Loaded) -> None:
-    """Save the holdings that were touched; the closer looks only where one of its legs changed."""
+    """Save the holdings that were touched; the closer looks only where one of its legs changed.
+
+    An engine that has other bindings now is counted again.
+    """
     changed = {
         HoldingKey(key.brand, key.id, account_id): record.holdings[account_id]
         for key, record in loaded.records.items()
@@ -251,6 +256,14 @@ async def _save_holdings(connection: AsyncConnection, loaded: _Loaded) -> None:
     }
     if changed:
         await save_holdings(connection, changed)
+    await mark_changed(
+        connection,
+        (
+            engine_key(key.brand, key.engine_id)
+            for key, holding in changed.items()
+            if holding.digest != loaded.holdings.get(key, NOTHING).digest
+        ),
+    )
     moved = {
         account_key(key.brand, key.account_id)
         for key, holding in changed.items()

@@ -19,6 +19,8 @@ from keyturn_contracts.domains import (
 from tests.contracts.domains.tables import rule_cases
 
 SEEDS = [case.text for case in rule_cases()]
+ACCEPTED = [case.text for case in rule_cases() if case.outcome == "accepted"]
+LETTERS = ["", "x", "A", "0", "é", "д", "中", "カ", "\uff41", "a.", "*.", "xn--bcher-kva."]
 PIECES = [
     *(
         ".",
@@ -74,6 +76,13 @@ ANYTHING = st.one_of(
         st.sampled_from(SEEDS),
         st.integers(0, 20),
         st.one_of(st.sampled_from(PIECES), st.characters()),
+    ),
+    # Much of this is a rule.
+    st.builds(
+        _spoilt,
+        st.sampled_from(ACCEPTED),
+        st.integers(0, 3),
+        st.one_of(st.sampled_from(LETTERS), st.characters(categories=["Ll", "Lo"])),
     ),
 )
 LABELS = st.sampled_from(["a", "b", "api", "eu", "a_b", "x-1", "xn--bcher-kva", "127", "0x7f"])

@@ -79,7 +79,7 @@ def test_a_host_that_is_not_on_the_accounts_list_is_refused() -> None:
 
 
 def test_a_missing_value_and_a_scheme_that_is_gone_are_wrong_settings() -> None:
-    for scheme, settings in (("smtp-password", {"host": "mail.example.com"}), ("oauth", COMPLETE)):
+    for scheme, settings in (("smtp-password", {"port": "25"}), ("oauth", COMPLETE)):
         finding = fill_probe(SMTP, scheme, settings, fields())
         assert isinstance(finding, Finding)
         assert finding.verdict == "settings_invalid"

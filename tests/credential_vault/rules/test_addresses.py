@@ -3,87 +3,107 @@
 from ipaddress import ip_address
 
 import pytest
-from keyturn_contracts.catalog import DomainRule
+from keyturn_contracts.catalog import AdditionalDomains, DomainRule
 
-from services.credential_vault.rules.addresses import is_name, is_public, may_connect
+from services.credential_vault.rules.addresses import (
+    Address,
+    OutOfReachError,
+    is_name,
+    is_public,
+    reach_of,
+    reachable,
+)
 from tests.credential_vault.given import COMPLETE, SMTP
 
 HOST = {"host": "mail.example.com", "port": "587"}
 
 
-def reach(rule: str, host: str, port: int = 443, **slots: str) -> bool:
-    manifest = SMTP.model_copy(
-        update={"domains": (DomainRule(rule=rule, purpose="", slots=slots),)}
-    )
-    return may_connect(manifest, HOST, host, port)
+def find(url: str, *rules: DomainRule, **values: str) -> Address:
+    manifest = SMTP.model_copy(update={"domains": rules or SMTP.domains})
+    return reach_of(manifest, values or COMPLETE).find(url)
+
+
+def why_not(url: str, *rules: DomainRule, **values: str) -> str:
+    with pytest.raises(OutOfReachError) as refused:
+        find(url, *rules, **values)
+    return str(refused.value)
+
+
+def rule(text: str, **slots: str) -> DomainRule:
+    return DomainRule(rule=text, purpose="", slots=slots)
 
 
 def test_an_account_reaches_the_exact_address_that_its_settings_give() -> None:
-    assert may_connect(SMTP, COMPLETE, "mail.example.com", 587)
-    assert may_connect(SMTP, COMPLETE, "MAIL.example.com", 587)
-    assert not may_connect(SMTP, COMPLETE, "mail.example.com", 25)
-    assert not may_connect(SMTP, COMPLETE, "mail.example.com.evil.test", 587)
-    assert not may_connect(SMTP, COMPLETE, "other.example.com", 587)
+    expected = Address("mail.example.com", 587)
+
+    assert find("smtp://mail.example.com:587") == expected
+    assert find("smtp://MAIL.example.com.:587") == expected
+    for other in ("mail.example.com:25", "mail.example.com.evil.net:587", "x.example.com:587"):
+        assert why_not(f"smtp://{other}")
+
+
+def test_the_address_is_the_one_that_was_judged_however_it_was_written() -> None:
+    """A resolver that knows older rules for names would look up another one."""
+    international = rule("bücher.example.com")
+
+    assert find("https://BÜCHER.example.com/x", international) == ("xn--bcher-kva.example.com", 443)
+    assert "every program reads alike" in why_not("https://straße.example.com", international)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "a b", "mail.example.com/", "x@mail.example.com", "[::1]", "mail.example.com:1"]
+)
+def test_a_host_is_one_host_and_nothing_else(host: str) -> None:
+    with pytest.raises(OutOfReachError):
+        reach_of(SMTP, COMPLETE).find_host("smtp", host, 587)
 
 
 def test_without_rules_everything_is_blocked() -> None:
-    assert not may_connect(SMTP.model_copy(update={"domains": ()}), COMPLETE, "example.com", 443)
+    nothing = SMTP.model_copy(update={"domains": ()})
+
+    with pytest.raises(OutOfReachError, match="All domains are blocked"):
+        reach_of(nothing, COMPLETE).find("https://example.com")
+
+
+def test_a_private_host_is_reached_where_an_operator_allowed_it_by_name() -> None:
+    values = {"host": "localhost", "port": "25"}
+
+    allowed = reach_of(SMTP, values, private=("localhost",))
+
+    assert allowed.find("smtp://localhost:25") == ("localhost", 25)
+    assert "reserved" in why_not("smtp://localhost:25", **values)
 
 
 @pytest.mark.parametrize(
-    ("rule", "host", "expected"),
+    ("pattern", "value"),
     [
-        ("api.example.com", "api.example.com", True),
-        ("api.example.com", "x.api.example.com", False),
-        ("*.example.com", "api.example.com", True),
-        ("*.example.com", "a.b.example.com", True),
-        ("*.example.com", "example.com", False),
-        ("*.example.com", ".example.com", False),
-        ("*.example.com", "badexample.com", False),
+        (r"[a-z]+", "mail.example.com"),
+        (r".*", "*.example.com"),
+        (r".*", "*"),
+        (r".*", "127.0.0.1"),
+        (r".*", "com"),
     ],
 )
-def test_a_rule_is_a_name_or_everything_below_a_name(
-    rule: str, host: str, *, expected: bool
+def test_a_slot_whose_value_does_not_fit_covers_nothing_and_says_why(
+    pattern: str, value: str
 ) -> None:
-    assert reach(rule, host) == expected
+    said = why_not("https://mail.example.com", rule("{host}", host=pattern), host=value)
+
+    assert "not on the list" not in said
+    assert "no domain" not in said
 
 
-@pytest.mark.parametrize(
-    ("rule", "port", "expected"),
-    [
-        ("a.example", 443, True),
-        ("a.example", 80, False),
-        ("a.example:80", 80, True),
-        ("a.example:80", 443, False),
-        ("a.example:x", 443, False),
-    ],
-)
-def test_a_rule_without_a_port_means_443(rule: str, port: int, *, expected: bool) -> None:
-    assert reach(rule, "a.example", port) == expected
+def test_a_slot_that_nobody_filled_covers_nothing() -> None:
+    assert why_not("https://mail.example.com", rule("{region}.example.com", region="[a-z]+"), x="")
 
 
-@pytest.mark.parametrize(
-    ("pattern", "value", "expected"),
-    [
-        (r"[a-z.]+", "mail.example.com", True),
-        (r"[a-z]+", "mail.example.com", False),
-        (r".*", "*.example.com", False),
-        (r".*", "*", False),
-    ],
-)
-def test_a_slot_whose_value_does_not_fit_covers_nothing(
-    pattern: str, value: str, *, expected: bool
-) -> None:
-    manifest = SMTP.model_copy(
-        update={"domains": (DomainRule(rule="{host}", purpose="", slots={"host": pattern}),)}
-    )
+def test_what_a_brand_added_is_reached_where_the_extension_lets_it() -> None:
+    lets = SMTP.model_copy(update={"additional_domains": AdditionalDomains(allowed=True, why="x")})
+    added = ("*.example.org",)
 
-    assert may_connect(manifest, {"host": value}, "mail.example.com", 443) == expected
-
-
-def test_a_slot_that_nobody_described_or_filled_covers_nothing() -> None:
-    assert not reach("{host}", "mail.example.com")
-    assert not reach("{region}.example.com", "eu.example.com", region="[a-z]+")
+    assert reach_of(reachable(lets, added), HOST).find("https://api.example.org").port == 443
+    with pytest.raises(OutOfReachError):
+        reach_of(reachable(SMTP, added), HOST).find("https://api.example.org")
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,9 @@ from dataclasses import replace
 import pytest
 from keyturn_contracts.workflow import Reach
 
+from services.credential_vault.rules.entitlement import NOTHING, Entitlement
 from services.credential_vault.rules.fetching import Answer, Engine, Fetchable, judge_fetch
+from tests.credential_vault.given import ENTITLED
 
 ALL = Reach(all=True)
 BY_ID = Reach(accounts=("mail",))
@@ -20,9 +22,12 @@ def judge(
     account: Fetchable | None = MAIL,
     *,
     is_bound: bool = True,
+    entitlement: Entitlement = ENTITLED,
     have: int | None = None,
 ) -> Answer:
-    return judge_fetch(engine, "mail", account, is_bound=is_bound, have=have)
+    return judge_fetch(
+        engine, "mail", account, is_bound=is_bound, entitlement=entitlement, have=have
+    )
 
 
 @pytest.mark.parametrize("reach", [ALL, BY_ID, BY_EXTENSION])
@@ -76,3 +81,19 @@ def test_only_who_has_the_current_version_is_told_that_it_is_unchanged(
     have: int | None, answer: Answer
 ) -> None:
     assert judge(have=have) == answer
+
+
+@pytest.mark.parametrize("is_bound", [True, False])
+@pytest.mark.parametrize("have", [None, 3])
+def test_what_the_brand_may_not_use_is_given_to_nobody(*, is_bound: bool, have: int | None) -> None:
+    gone = replace(ENTITLED, is_licensed=False)
+    uninstalling = replace(ENTITLED, party="third", state="uninstalling")
+
+    assert judge(is_bound=is_bound, entitlement=gone, have=have) == "not_licensed"
+    assert judge(is_bound=is_bound, entitlement=uninstalling, have=have) == "not_installed"
+    assert judge(is_bound=is_bound, entitlement=NOTHING, have=have) == "not_licensed"
+
+
+def test_holders_hear_of_a_deletion_though_the_brand_may_not_use_it_any_more() -> None:
+    assert judge(account=replace(MAIL, state="deleted"), entitlement=NOTHING) == "deleted"
+    assert judge(replace(ENGINE, reach=NEITHER), entitlement=NOTHING) == "out_of_reach"

@@ -10,7 +10,8 @@ from keyturn_contracts.installation import AddedDomain, Consent
 from keyturn_contracts.message import Command
 
 from services.installation.rules.impact import Impact
-from services.installation.rules.installation import Desk, Installation, Policy, with_reach
+from services.installation.rules.installation import Desk, Installation, with_reach
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import Review, digest_of
 from services.installation.rules.uninstalling import decide_uninstallation
 from shared.decisions import Applied

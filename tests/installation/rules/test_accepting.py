@@ -192,6 +192,12 @@ def test_where_nothing_is_proposed_there_is_nothing_to_accept() -> None:
     assert refused(decision).reason == "nothing_proposed"
 
 
+def test_of_what_the_catalog_has_not_told_there_is_nothing_to_accept() -> None:
+    decision = decide_acceptance(desk(installation(), offer=None), asked(accept("0" * 64)))
+
+    assert refused(decision).reason == "nothing_proposed"
+
+
 def test_accepting_the_same_again_changes_nothing() -> None:
     same = installation(WIDER.review, consent=consent(WIDER.review))
 

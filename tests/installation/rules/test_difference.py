@@ -99,13 +99,15 @@ def test_a_slot_whose_template_changed_widens() -> None:
     assert compare(before, after).widens == ("What accounts may fill into {server} is different.",)
 
 
-def test_many_differences_are_counted_beyond_the_first_hundred() -> None:
+def test_many_differences_are_counted_beyond_the_first_and_long_ones_shortened() -> None:
     many = tuple(domain(f"a{one}.example.com") for one in range(150))
+    long = review(2, domains=(domain("a.example.com", wide_because="x" * 900),))
 
     found = compare(review(domains=()), review(2, domains=many)).widens
 
-    assert len(found) == 100
-    assert found[-1] == "And 51 more differences."
+    assert len(found) == 50
+    assert found[-1] == "And 101 more differences."
+    assert max(map(len, compare(review(domains=()), long).widens)) == 300
 
 
 def test_whoever_looked_at_another_review_is_told_at_least_one_sentence() -> None:

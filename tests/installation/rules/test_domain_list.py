@@ -170,7 +170,7 @@ def test_long_reasons_leave_room_for_the_event() -> None:
         desk(installation()), asked(add(*texts, reason="\N{FACE WITH TEARS OF JOY}" * 500))
     )
 
-    assert len(event_of(decision).to_json()) < 400 * 1024
+    assert len(event_of(decision).to_json()) < 200 * 1024
     assert applied(decision).verdicts[-1].reason == "too_many"
 
 

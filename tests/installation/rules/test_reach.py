@@ -107,7 +107,7 @@ def test_very_long_hosts_leave_room_for_the_event() -> None:
 
     found = hosts_of(shown.domains, accounts, (), NOBODY)
 
-    assert sum(len(one.rule) for one in found.kept) <= 160 * 1024
+    assert sum(len(one.rule) for one in found.kept) <= 120 * 1024
     assert found.left_out == 1500 - len(found.kept) > 0
 
 

@@ -4,6 +4,7 @@ import json
 from hashlib import sha256
 from typing import Any
 
+from services.installation.rules.policy import Policy
 from services.installation.rules.review import PREVIEW, canonical, digest_of, review_of
 from tests.installation import given
 from tests.installation.given import API, domain, review
@@ -28,6 +29,13 @@ def test_a_review_shows_all_that_is_accepted() -> None:
     ]
     assert (shown.privacy_policy, shown.terms) == (given.PRIVACY, given.TERMS)
     assert shown.may_add_domains
+
+
+def test_a_first_party_extension_is_by_the_platform() -> None:
+    own = given.first_party(by=None)
+
+    assert review_of(own, 1, Policy(platform="Acme Cloud")).by == "Acme Cloud"
+    assert review_of(given.manifest(by=None), 1).by == given.LOUD
 
 
 def test_a_certified_extension_has_no_warning() -> None:
@@ -61,7 +69,7 @@ def test_a_private_host_is_reached_where_an_operator_allowed_it() -> None:
     declared = given.manifest(domains=(domain("mail.internal"),))
 
     [blocked] = review_of(declared, 1).domains
-    [allowed] = review_of(declared, 1, frozenset({"mail.internal"})).domains
+    [allowed] = review_of(declared, 1, Policy(private=frozenset({"mail.internal"}))).domains
 
     assert not blocked.is_reached
     assert allowed.is_reached

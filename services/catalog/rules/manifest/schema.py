@@ -6,6 +6,7 @@ from keyturn_contracts.catalog import Manifest
 from keyturn_contracts.schemas import DIALECT, as_published
 
 _USE = "Use"
+_NAME_OF_PART = {"type": "string", "pattern": r"^[a-z0-9-]+\.[a-z0-9-]+$"}
 _A_USE = {"$ref": f"#/$defs/{_USE}"}
 
 
@@ -27,7 +28,7 @@ def manifest_schema() -> dict[str, Any]:
             _USE: {
                 "description": "What several manifests share, from a file of the folder shared.",
                 "type": "object",
-                "properties": {"use": {"type": "string", "pattern": r"^[a-z0-9-]+\.[a-z0-9-]+$"}},
+                "properties": {"use": _NAME_OF_PART},
                 "required": ["use"],
                 "additionalProperties": False,
             },
@@ -48,7 +49,7 @@ def _object(schema: dict[str, Any]) -> dict[str, Any]:
         **kept,
         "properties": {
             **{name: _value(one) for name, one in properties.items()},
-            "use": {"type": "string"},
+            "use": _NAME_OF_PART,
         },
         "additionalProperties": False,
     }

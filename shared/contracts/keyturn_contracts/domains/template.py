@@ -67,6 +67,7 @@ class Template:
         text = ".".join(parts)
         host = canonical_name(text)
         labels = text.removesuffix(".").count(".")
+        # Labels are mapped one by one, so that the count says it all; the promise is looked at too.
         is_below = not self.labels or not self.name or host.endswith(f".{self.name}")
         if host.count(".") != labels or not is_below:
             raise refusal("slot_value", slot=self.labels[0])

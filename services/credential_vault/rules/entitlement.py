@@ -1,0 +1,59 @@
+"""Whether a brand may use an extension: licensed, and a third party's installed as well."""
+
+from dataclasses import dataclass
+from typing import Literal, Never
+
+from keyturn_contracts.catalog import Party
+from keyturn_contracts.installation import InstallationState
+
+from shared.decisions import NotYetKnown, Refused
+
+NotEntitled = Literal["not_licensed", "not_installed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entitlement:
+    """What other services said of one brand and one extension: nothing, at first."""
+
+    party: Party | None = None
+    is_licensed: bool = False
+    state: InstallationState | None = None
+    added: tuple[str, ...] = ()
+    """The domain rules that the brand added, where it may; of what is installed alone."""
+
+
+NOTHING = Entitlement()
+
+
+def why_not(one: Entitlement) -> NotEntitled | None:
+    """Return why a brand may not use an extension, or None where it may. What is unknown may not.
+
+    A first party's installation comes with the licence, so the licence alone decides. A licence
+    that is back counts for a third party's extension once its installation says so too.
+    """
+    if not one.is_licensed:
+        return "not_licensed"
+    if one.party == "first" or one.state == "installed":
+        return None
+    return "not_licensed" if one.state == "suspended" else "not_installed"
+
+
+def refuse_use(slug: str, one: Entitlement, contact: str) -> Refused[Never, NotEntitled] | None:
+    """Return the refusal of a command that uses the extension, or None where the brand may.
+
+    News of a licence or an installation that would allow it may be on the way, so the command is
+    held for it, a moment. Nothing can allow it while the extension is being uninstalled.
+    """
+    reason = why_not(one)
+    if reason is None:
+        return None
+    refused: Refused[Never, NotEntitled] = Refused(reason, explain(slug, reason, contact))
+    if one.state == "uninstalling":
+        return refused
+    raise NotYetKnown(refused)
+
+
+def explain(slug: str, reason: NotEntitled, contact: str) -> str:
+    if reason == "not_licensed":
+        return f"{slug} is not in your licence; reach out to {contact}."
+    return f"{slug} is not installed in your brand: an administrator installs it first."

@@ -1,0 +1,100 @@
+"""What brands may use, as the catalog and the installation service announced it."""
+
+from collections.abc import Iterable, Sequence
+
+from keyturn_contracts.catalog import LicenceChanged
+from keyturn_contracts.installation import InstallationChanged
+from sqlalchemy import Boolean, false, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.credential_vault.rules.entitlement import NOTHING, Entitlement
+from services.credential_vault.tables import ExtensionRow, InstallationRow, LicenceRow
+from shared.database.rows import Rows
+from shared.messaging.envelope import News, newest_of_each_key
+
+BrandExtension = tuple[str, str]
+"""A brand and the slug of an extension."""
+
+_LICENCES = Rows(LicenceRow.brand_id, LicenceRow.extensions, LicenceRow.epoch, LicenceRow.sequence)
+_SAVE_LICENCES = _LICENCES.upsert_into(
+    LicenceRow, newest_by=[LicenceRow.epoch, LicenceRow.sequence]
+)
+_INSTALLATIONS = Rows(
+    InstallationRow.brand_id,
+    InstallationRow.extension,
+    InstallationRow.state,
+    InstallationRow.added,
+    InstallationRow.uninstall_id,
+    InstallationRow.epoch,
+    InstallationRow.sequence,
+)
+_SAVE_INSTALLATIONS = _INSTALLATIONS.upsert_into(
+    InstallationRow, newest_by=[InstallationRow.epoch, InstallationRow.sequence]
+)
+_WANTED = Rows(InstallationRow.brand_id, InstallationRow.extension)
+_LOAD = (
+    select(
+        _WANTED.c.brand_id,
+        _WANTED.c.extension,
+        ExtensionRow.party,
+        func.coalesce(
+            LicenceRow.extensions.op("?", return_type=Boolean)(_WANTED.c.extension), false()
+        ),
+        InstallationRow.state,
+        InstallationRow.added,
+    )
+    .join_from(_WANTED.table, ExtensionRow, ExtensionRow.slug == _WANTED.c.extension, isouter=True)
+    .join(LicenceRow, LicenceRow.brand_id == _WANTED.c.brand_id, isouter=True)
+    .join(
+        InstallationRow,
+        (InstallationRow.brand_id == _WANTED.c.brand_id)
+        & (InstallationRow.extension == _WANTED.c.extension),
+        isouter=True,
+    )
+)
+
+
+async def save_licences(connection: AsyncConnection, news: Sequence[News[LicenceChanged]]) -> None:
+    rows = (
+        (one.brand, dict.fromkeys(one.event.extensions), one.epoch, one.sequence)
+        for one in newest_of_each_key(news)
+    )
+    await connection.execute(_SAVE_LICENCES, _LICENCES.of(rows))
+
+
+async def save_installations(
+    connection: AsyncConnection, news: Sequence[News[InstallationChanged]]
+) -> None:
+    rows = (
+        (
+            one.brand,
+            one.event.extension,
+            one.event.state,
+            {added.rule: added.by for added in one.event.added if one.event.may_add_domains},
+            one.event.uninstallation.uninstall_id if one.event.uninstallation else None,
+            one.epoch,
+            one.sequence,
+        )
+        for one in newest_of_each_key(news)
+    )
+    await connection.execute(_SAVE_INSTALLATIONS, _INSTALLATIONS.of(rows))
+
+
+async def load_entitlements(
+    connection: AsyncConnection, wanted: Iterable[BrandExtension]
+) -> dict[BrandExtension, Entitlement]:
+    """Return how each extension stands with its brand, as far as anything has been said."""
+    asked = sorted(set(wanted))
+    if not asked:
+        return {}
+    found = dict.fromkeys(asked, NOTHING)
+    for brand, extension, party, is_licensed, state, added in await connection.execute(
+        _LOAD, _WANTED.of(asked)
+    ):
+        found[brand, extension] = Entitlement(
+            party=party,
+            is_licensed=is_licensed,
+            state=state,
+            added=tuple(sorted(added)) if state == "installed" else (),
+        )
+    return found

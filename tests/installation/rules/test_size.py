@@ -1,0 +1,51 @@
+"""However much there is of everything, what is told of an installation fits a message."""
+
+from keyturn_contracts.installation import MAX_ADDED, MAX_HOSTS
+from keyturn_contracts.message import MAX_MESSAGE_BYTES
+
+from services.installation.rules.domain_list import decide_addition
+from services.installation.rules.following import Facts, follow
+from services.installation.rules.reach import Settings
+from services.installation.rules.review import MOST_DECLARED
+from shared.decisions import Applied
+from tests.installation import given
+from tests.installation.given import NOON, add, domain, offer, review
+from tests.installation.rules.on_desk import POLICY, asked, desk, installation
+
+LABEL = "x" * 60
+LONG = f"{LABEL}.{LABEL}.{LABEL}.example.com"
+EMOJI = "\N{FACE WITH TEARS OF JOY}"
+
+
+def test_the_largest_installation_fits_a_message() -> None:
+    declared = tuple(domain(f"d{one:04}.{LONG}") for one in range(2 * MOST_DECLARED))
+    slots = domain("{host}", slots={"host": given.HOST})
+    accepted = installation(review(domains=(slots, *declared)))
+    texts = [f"a{one:04}.{LONG}" for one in range(MAX_ADDED)]
+    added = decide_addition(desk(accepted), asked(add(*texts, reason=EMOJI * 60)))
+    assert isinstance(added, Applied)
+    accounts = tuple(Settings({"host": f"h{one:04}.{LONG}"}) for one in range(MAX_HOSTS))
+    more = tuple(domain(f"m{one:04}.{LONG}", wide_because=EMOJI * 600) for one in range(99))
+    newest = offer(2, domains=(slots, *more, *declared))
+
+    followed = follow(
+        added.state.installation,
+        Facts(offer=newest, is_licensed=True, accounts=accounts),
+        NOON,
+        POLICY,
+    )
+
+    assert isinstance(followed, Applied)
+    [event] = followed.events
+    size = len(event.to_json())
+    assert MAX_MESSAGE_BYTES / 2 < size < MAX_MESSAGE_BYTES
+
+
+def test_domains_beyond_the_most_are_shown_and_blocked() -> None:
+    many = tuple(domain(f"d{one}.example.com") for one in range(MOST_DECLARED + 1))
+
+    shown = review(domains=many)
+
+    assert [one.is_reached for one in shown.domains] == [True] * MOST_DECLARED + [False]
+    assert shown.domains[-1].blocked_because is not None
+    assert len(installation(shown).domains) == MOST_DECLARED
