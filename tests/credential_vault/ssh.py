@@ -21,8 +21,8 @@ def pem(key: Any, passphrase: str = "", form: PrivateFormat = PrivateFormat.PKCS
     return key.private_bytes(Encoding.PEM, form, encryption).decode()
 
 
-def openssh(key: Any) -> str:
-    return pem(key, form=PrivateFormat.OpenSSH)
+def openssh(key: Any, passphrase: str = "") -> str:
+    return pem(key, passphrase, PrivateFormat.OpenSSH)
 
 
 def for_ssh(key: Any) -> asyncssh.SSHKey:
