@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 from keyturn_contracts.domains import SUFFIX_LIST_VERSION
+from keyturn_contracts.reaching import Judgement, Question, judge_data, judge_url
 from pydantic import BaseModel, Field
 
 from services.installation.queries import installation as queries
-from services.installation.rules.judging import Judgement, Question, judge
+from services.installation.rules.installation import Installation
 from services.installation.store.installations import STATE, read_installation
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
@@ -35,6 +36,12 @@ async def decide(asked: QuestionsBody, caller: Caller, context: HasContext) -> J
         rows = await queries.load_some(connection, caller.brand, STATE, slugs)
     found = {key.id: one for key, one in map(read_installation, rows)}
     return JudgementsBody(
-        decisions=[judge(one, found.get(one.extension)) for one in asked.questions],
+        decisions=[_judge(one, found.get(one.extension)) for one in asked.questions],
         suffix_list_version=SUFFIX_LIST_VERSION,
     )
+
+
+def _judge(asked: Question, installation: Installation | None) -> Judgement:
+    if asked.data is not None:
+        return judge_data(asked.extension, asked.data, installation)
+    return judge_url(asked.extension, asked.url or "", installation)

@@ -8,7 +8,6 @@ from keyturn_contracts.catalog import DomainRule
 from keyturn_contracts.domains import (
     DomainError,
     Rule,
-    RuleSet,
     Template,
     parse_rule,
     parse_template,
@@ -79,12 +78,6 @@ def covers(wide: str, narrow: str) -> bool:
     if first is None or second is None:
         return wide == narrow
     return first.covers(second)
-
-
-@lru_cache(maxsize=256)
-def rules_of(domains: tuple[str, ...]) -> RuleSet:
-    """Return an effective list, to be asked. What cannot be read any more lets nothing through."""
-    return RuleSet(read for one in domains if (read := _stored(one)) is not None)
 
 
 class Coverage:

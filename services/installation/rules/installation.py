@@ -47,6 +47,13 @@ class Installation:
         return self.state in {"installed", "suspended"}
 
     @property
+    def permissions(self) -> tuple[str, ...]:
+        """Return the kinds of data that it may read now: none unless it is installed."""
+        if self.state != "installed":
+            return ()
+        return tuple(dict.fromkeys(one.data for one in self.in_force.permissions))
+
+    @property
     def effective_domains(self) -> tuple[str, ...]:
         """Return exactly what may be reached; nothing unless it is installed.
 
@@ -139,18 +146,11 @@ def told(installation: Installation) -> dict[str, Any]:
         "hosts_left_out": installation.hosts_left_out,
         "domains": installation.domains,
         "domains_revision": installation.domains_revision,
-        "permissions": permitted(installation),
+        "permissions": installation.permissions,
         "consent": installation.consent,
         "proposed": installation.proposed,
         "uninstallation": installation.uninstallation,
     }
-
-
-def permitted(installation: Installation) -> tuple[str, ...]:
-    """Return the kinds of data that it may read now: none unless it is installed."""
-    if installation.state != "installed":
-        return ()
-    return tuple(dict.fromkeys(one.data for one in installation.in_force.permissions))
 
 
 def event_about(kind: type[InstallationChanged], installation: Installation) -> InstallationChanged:

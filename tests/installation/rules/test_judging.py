@@ -2,21 +2,21 @@
 
 import pytest
 from keyturn_contracts.installation import ALL_BLOCKED
+from keyturn_contracts.reaching import Judgement, Question, judge_data, judge_url
 from pydantic import ValidationError
 
 from services.installation.rules.installation import Installation
-from services.installation.rules.judging import Judgement, Question, judge
 from tests.installation import given
 from tests.installation.given import LOUD, domain, review
 from tests.installation.rules.on_desk import added, installation
 
 
 def may_connect(url: str, one: Installation | None) -> Judgement:
-    return judge(Question(extension=LOUD, url=url), one)
+    return judge_url(LOUD, url, one)
 
 
 def may_read(data: str, one: Installation | None) -> Judgement:
-    return judge(Question.model_validate({"extension": LOUD, "data": data}), one)
+    return judge_data(LOUD, data, one)
 
 
 def test_a_url_that_a_rule_covers_is_allowed_by_it() -> None:

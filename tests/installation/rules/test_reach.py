@@ -2,7 +2,6 @@
 
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 
-from services.installation.rules.installation import permitted
 from services.installation.rules.reach import Settings, effective, hosts_of
 from services.installation.rules.review import Review
 from tests.installation import given
@@ -126,10 +125,10 @@ def test_only_what_is_installed_reaches_or_reads_anything() -> None:
     for state in ("suspended", "uninstalling", "uninstalled"):
         found = installation(state=state, added=added("pictures.example.org"))
         assert found.domains == ()
-        assert permitted(found) == ()
+        assert found.permissions == ()
     found = installation()
     assert found.domains == ("api.example.com",)
-    assert permitted(found) == ("contacts",)
+    assert found.permissions == ("contacts",)
 
 
 def test_what_a_brand_added_is_blocked_where_it_may_add_nothing_any_more() -> None:
