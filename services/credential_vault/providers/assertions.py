@@ -48,13 +48,12 @@ def _claims(assertion: JwtAssertion, values: Values) -> dict[str, Any]:
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": values.fill(assertion.issuer),
-        "sub": values.fill(assertion.subject),
         "iat": now,
         "exp": now + assertion.lifetime_seconds,
         # A server may take each assertion once.
         "jti": secrets.token_hex(16),
     }
-    more = {"aud": assertion.audience, **assertion.claims}
+    more = {"sub": assertion.subject, "aud": assertion.audience, **assertion.claims}
     filled = ((name, values.fill_optional(template)) for name, template in more.items())
     return claims | {name: value for name, value in filled if value is not None}
 

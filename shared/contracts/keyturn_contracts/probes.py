@@ -87,7 +87,8 @@ class JwtAssertion(Part):
     passphrase: str | None = None
     algorithm: Literal["RS256", "ES256"] = "RS256"
     issuer: str
-    subject: str
+    subject: str | None = None
+    """Left out where a provider takes the issuer for it, as Google does."""
     audience: str | None = None
     key_id: str | None = None
     lifetime_seconds: int = Field(default=300, ge=30, le=3600)

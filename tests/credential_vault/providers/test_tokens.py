@@ -178,6 +178,25 @@ async def test_a_jwt_bearer_is_signed_made_out_and_short_lived(
     assert plain.verdict == opened.verdict == "accepted"
 
 
+async def test_an_assertion_in_nobodys_name_has_no_subject(
+    certificate: Certificate, try_probe: Try
+) -> None:
+    claims: list[dict[str, Any]] = []
+
+    def judge(asked: Asked) -> bool:
+        known = RSAKey.import_key(RSA_KEY.public_key())
+        claims.append(jwt.decode(asked.form["assertion"], known, algorithms=["RS256"]).claims)
+        return True
+
+    probe = with_token(grant="jwt_bearer", assertion=ASSERTION)
+    given = {"client_id": "app", "key_id": "k1", "private_key": pem(RSA_KEY)}
+    async with web_server(certificate, provider(judge)) as server:
+        await try_probe(probe, server.settings, **given)
+        await try_probe(probe, server.settings, **given, username="ada@example.com")
+
+    assert [one.get("sub") for one in claims] == [None, "ada@example.com"]
+
+
 async def test_a_key_pair_is_known_by_its_fingerprint(
     certificate: Certificate, try_probe: Try
 ) -> None:

@@ -218,9 +218,8 @@ def _places_of_token(token: TokenRequest) -> Iterator[Place]:
         case JwtAssertion() as jwt:
             yield from _optional(jwt, ("private_key",), left_out=False)
             yield from _optional(jwt, ("passphrase",))
-            for name in ("issuer", "subject"):
-                yield Place(name=name, template=getattr(jwt, name), also=_KEY)
-            yield from _optional(jwt, ("audience", "key_id"), secret=False, also=_KEY)
+            yield Place(name="issuer", template=jwt.issuer, also=_KEY)
+            yield from _optional(jwt, ("subject", "audience", "key_id"), secret=False, also=_KEY)
             yield from _values("claim", jwt.claims, secret=False, also=_KEY)
         case SamlAssertion() as saml:
             yield Place(name="private_key", template=saml.private_key, takes_secret=True)
