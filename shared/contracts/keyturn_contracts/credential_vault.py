@@ -167,7 +167,7 @@ class AccountChanged(AboutAccount, Event):
     name: Name
     settings: Settings
     creator: str
-    """The member who added it: its one owner until `access` says who owns what."""
+    """The member who added it, and became its first owner; who owns it now is in `access`."""
     state: AccountState
     reason: str | None = None
     """Why it needs attention, in a sentence for people."""

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from keyturn_contracts import catalog, credential_vault, installation, probes, workflow
+from keyturn_contracts import access, catalog, credential_vault, installation, probes, workflow
 from keyturn_contracts.digest import EMPTY, binding_digest, to_hex
 from keyturn_contracts.keys import PublicJwk
 from keyturn_contracts.message import Message
@@ -246,6 +246,21 @@ EXAMPLES: tuple[Message, ...] = (
     workflow.OverrideRollout(
         rollout_id=f"{_ACCOUNT}.2", engines=("n8n-1",), reason="Switched off for good."
     ),
+    access.RegisterMembers(
+        members=(
+            access.NewMember(member_id="ada", name="Ada", role="administrator"),
+            access.NewMember(member_id="bob@example.com"),
+        )
+    ),
+    access.RemoveMembers(members=("bob@example.com",)),
+    access.SetAccessPolicy(on_loss="flag"),
+    access.GrantAccess(
+        account_id=_ACCOUNT, members=("bob@example.com",), until=_NOON + timedelta(days=30)
+    ),
+    access.GrantAccessToAll(account_id=_ACCOUNT),
+    access.RevokeAccess(account_id=_ACCOUNT, members=("bob@example.com",)),
+    access.EnableExtension(extension="loud-mail", members=("ada", "bob@example.com")),
+    access.DisableExtension(extension="loud-mail", all=True),
     _extension(catalog.ExtensionPublished),
     _extension(
         catalog.ExtensionCertified, manifest=_MANIFEST.model_copy(update={"preview": False})
@@ -329,4 +344,45 @@ EXAMPLES: tuple[Message, ...] = (
         proof_sha256=digest_of_receipt("proof"),
     ),
     _rollout(workflow.RolloutEnded, state="superseded"),
+    access.MemberRegistered(member_id="ada", name="Ada", role="administrator", state="registered"),
+    access.MemberRemoved(member_id="bob@example.com", role="member", state="removed"),
+    access.AccessPolicyChanged(on_loss="flag"),
+    access.AccessGranted(
+        account_id=_ACCOUNT,
+        member=access.EVERYONE,
+        level="user",
+        state="granted",
+        how="granted",
+        by="ada",
+        since=_NOON,
+    ),
+    access.AccessRevoked(
+        account_id=_ACCOUNT,
+        member="bob@example.com",
+        level="user",
+        state="ended",
+        how="granted",
+        by="keyturn",
+        since=_NOON,
+        until=_NOON + timedelta(days=30),
+        why_ended="expired",
+    ),
+    access.ExtensionEnabled(
+        extension="loud-mail", member="ada", state="enabled", by="ada", since=_NOON
+    ),
+    access.ExtensionDisabled(
+        extension="loud-mail",
+        member=access.EVERYONE,
+        state="disabled",
+        by="keyturn",
+        since=_NOON,
+        why_ended="uninstalled",
+    ),
+    access.ExtensionCleared(
+        extension="loud-mail",
+        uninstall_id=_STARTED.uninstall_id,
+        done=True,
+        grants=40,
+        enablements=2,
+    ),
 )

@@ -11,7 +11,7 @@ from keyturn_contracts.message import MAY_GROW, Command, Event, Message, Part
 
 InstallationState = Literal["installed", "suspended", "uninstalling", "uninstalled"]
 """`suspended`: the licence does not cover it now; nothing of it is lost."""
-_Participant = Literal["credential-vault", "workflow"]
+_Participant = Literal["credential-vault", "workflow", "access"]
 Participant = Annotated[_Participant, MAY_GROW]
 """A service that has to end its part of an uninstallation."""
 PARTICIPANTS: tuple[_Participant, ...] = get_args(_Participant)
@@ -179,6 +179,8 @@ class Uninstallation(Part):
     """How many were deleted, as the vault counted."""
     tasks: int = Field(default=0, ge=0)
     """How many were suspended, as the workflow service counted."""
+    grants: int = Field(default=0, ge=0)
+    """How many were ended, as the access service counted."""
     overdue: bool = False
     completed_at: datetime | None = None
 

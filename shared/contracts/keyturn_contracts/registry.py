@@ -1,6 +1,6 @@
 """Every message there is, by the type that stands in its header."""
 
-from keyturn_contracts import catalog, credential_vault, installation, workflow
+from keyturn_contracts import access, catalog, credential_vault, installation, workflow
 from keyturn_contracts.message import Command, Event
 
 COMMANDS: tuple[type[Command], ...] = (
@@ -25,6 +25,14 @@ COMMANDS: tuple[type[Command], ...] = (
     workflow.DeleteWorkflows,
     workflow.ConfirmRotation,
     workflow.OverrideRollout,
+    access.RegisterMembers,
+    access.RemoveMembers,
+    access.SetAccessPolicy,
+    access.GrantAccess,
+    access.GrantAccessToAll,
+    access.RevokeAccess,
+    access.EnableExtension,
+    access.DisableExtension,
 )
 
 EVENTS: tuple[type[Event], ...] = (
@@ -59,6 +67,14 @@ EVENTS: tuple[type[Event], ...] = (
     workflow.RolloutOverdue,
     workflow.RolloutCompleted,
     workflow.RolloutEnded,
+    access.MemberRegistered,
+    access.MemberRemoved,
+    access.AccessPolicyChanged,
+    access.AccessGranted,
+    access.AccessRevoked,
+    access.ExtensionEnabled,
+    access.ExtensionDisabled,
+    access.ExtensionCleared,
 )
 
 COMMAND_BY_TYPE: dict[str, type[Command]] = {one.type_name(): one for one in COMMANDS}

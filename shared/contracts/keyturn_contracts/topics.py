@@ -8,7 +8,7 @@ HOUR_MS = 60 * 60 * 1000
 PARTITIONS = 12
 """For ever: with another number the same key would go to another partition."""
 
-SERVICES = ("catalog", "installation", "credential-vault", "workflow")
+SERVICES = ("catalog", "installation", "credential-vault", "access", "workflow")
 """Principals that a service runs as, each with a broker password of its own."""
 BACKEND = "backend"
 """Whatever publishes commands for people and systems of the platform."""
@@ -97,12 +97,17 @@ TOPICS: tuple[Topic, ...] = (
     *_topics_of(
         "installation",
         senders=(BACKEND,),
-        listeners=("catalog", "credential-vault", "workflow", BACKEND, ENGINE),
+        listeners=("catalog", "credential-vault", "access", "workflow", BACKEND, ENGINE),
     ),
     *_topics_of(
         "credential-vault",
         senders=(BACKEND,),
-        listeners=("installation", "workflow", BACKEND, ENGINE),
+        listeners=("installation", "access", "workflow", BACKEND, ENGINE),
+    ),
+    *_topics_of(
+        "access",
+        senders=(BACKEND,),
+        listeners=("installation", "credential-vault", "workflow", BACKEND, ENGINE),
     ),
     *_topics_of(
         "workflow",

@@ -15,7 +15,15 @@ EngineState = Literal["registered", "retired"]
 RolloutState = Literal["open", "overdue", "completed", "superseded"]
 WhyWaiting = Annotated[Literal["unconfirmed", "failed", "vanished", "lease"], MAY_GROW]
 NotAllowed = Annotated[
-    Literal["no_access", "account_unknown", "account_deleted", "not_licensed", "not_installed"],
+    Literal[
+        "no_access",
+        "account_unknown",
+        "account_deleted",
+        "not_licensed",
+        "not_installed",
+        "not_enabled",
+        "not_a_member",
+    ],
     MAY_GROW,
 ]
 Reason = Annotated[str, StringConstraints(max_length=500)]
@@ -284,6 +292,9 @@ class HoldingChanged(Event):
     allowed: bool
     """Whether at least one binding is allowed, so that the engine may fetch."""
     reason: NotAllowed | None = None
+    suspensions: int = Field(default=0, ge=0)
+    """Rises when other tasks than before may not use the account; `GET
+    /v1/engines/{id}/suspended` names them, and the engine starts no run of these."""
 
     @property
     def subject_id(self) -> str:
@@ -296,6 +307,25 @@ class AccountBound(HoldingChanged):
 
 class AccountUnbound(HoldingChanged):
     """It has none any more, or none that is allowed."""
+
+
+class SuspendedTask(Part):
+    """A task that may not use its account now, and why."""
+
+    workflow_id: WorkflowId
+    task_id: WorkflowId
+    account_id: Id
+    reason: NotAllowed
+
+
+class SuspendedTasks(Part):
+    """A page of the answer of `GET /v1/engines/{id}/suspended`, in the order of workflows."""
+
+    tasks: tuple[SuspendedTask, ...]
+    suspensions: dict[str, int]
+    """By account, the number that the holding's newest event had when this was read."""
+    next: str | None = None
+    """The cursor of the next page; absent on the last."""
 
 
 class WaitingLeg(Part):
