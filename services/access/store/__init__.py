@@ -1,0 +1,1 @@
+"""What the access service keeps, and its copies of what others announced."""
