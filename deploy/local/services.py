@@ -2,7 +2,7 @@
 
 import importlib.util
 
-SERVICES = ("catalog", "installation", "credential-vault", "workflow")
+SERVICES = ("catalog", "installation", "credential-vault", "access", "workflow")
 """As principals and in commands; the package of each is the same with underscores."""
 
 

@@ -59,6 +59,7 @@ def find(data_dir: Path | None) -> Where:
             workflow=urls["workflow"],
             catalog=urls["catalog"],
             installation=urls["installation"],
+            access=urls["access"],
         )
     except (ValidationError, KeyError):
         raise Problem(

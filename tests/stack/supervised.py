@@ -16,7 +16,7 @@ from deploy.local.status import PartStatus, Status, read_status
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("catalog", "installation", "credential_vault", "workflow")
+SERVICES = ("catalog", "installation", "credential_vault", "access", "workflow")
 
 SMALL_SERVICE = '''\
 """Answers that it is ready until it is told to stop."""

@@ -38,6 +38,7 @@ class Http:
             "workflow": services.workflow,
             "catalog": services.catalog,
             "installation": services.installation,
+            "access": services.access,
         }
         self._signer = signer
         # A proxy of the environment would see credentials pass, sealed or not.

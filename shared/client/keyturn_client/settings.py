@@ -33,6 +33,7 @@ class Services(_Settings):
     workflow: str
     catalog: str | None = None
     installation: str | None = None
+    access: str | None = None
     ca_file: Path | None = None
 
 

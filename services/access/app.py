@@ -1,0 +1,36 @@
+"""The access service, assembled."""
+
+import sys
+from collections.abc import Sequence
+
+from services.access.api.routes import access_routes
+from services.access.handlers import handlers
+from services.access.jobs.all import access_jobs
+from services.access.settings import AccessSettings, read_access_settings
+from shared.messaging.context import Context
+from shared.messaging.service import Job, Service, run
+from shared.settings import ServiceSettings, WrongExtra
+
+NAME = "access"
+
+
+def access_service(settings: AccessSettings) -> Service:
+    def jobs(context: Context) -> Sequence[Job]:
+        return access_jobs(context, settings)
+
+    return Service(
+        name=NAME,
+        handlers=handlers,
+        listens_to=("installation", "credential-vault"),
+        jobs=jobs,
+        routes=access_routes,
+    )
+
+
+def main(settings: ServiceSettings) -> None:
+    """Run the access service until SIGTERM."""
+    try:
+        own = read_access_settings(settings)
+    except WrongExtra as problem:
+        sys.exit(str(problem))
+    run(access_service(own), settings)
