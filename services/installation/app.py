@@ -63,7 +63,7 @@ def installation_service(settings: InstallationSettings) -> Service:
     return Service(
         name=NAME,
         handlers=handlers_with(policy),
-        listens_to=("catalog", "credential-vault", "workflow"),
+        listens_to=("catalog", "credential-vault", "workflow", "access"),
         jobs=jobs,
         routes=routes,
     )

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from keyturn_contracts import credential_vault, workflow
+from keyturn_contracts import access, credential_vault, workflow
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
 from keyturn_contracts.credential_vault import AccountChanged
 from keyturn_contracts.installation import (
@@ -19,6 +19,7 @@ from services.installation.rules.domain_list import decide_addition, decide_remo
 from services.installation.rules.policy import Policy
 from services.installation.rules.uninstalling import decide_uninstallation
 from services.installation.store.copies import (
+    save_access_clearances,
     save_accounts,
     save_engines,
     save_extensions,
@@ -44,4 +45,5 @@ def handlers_with(policy: Policy) -> Handlers:
         Listener(EngineChanged, save_engines),
         Listener(credential_vault.ExtensionCleared, save_vault_clearances),
         Listener(workflow.ExtensionCleared, save_workflow_clearances),
+        Listener(access.ExtensionCleared, save_access_clearances),
     )

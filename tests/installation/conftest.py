@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from keyturn_contracts import credential_vault, workflow
+from keyturn_contracts import access, credential_vault, workflow
 from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.ids import PLATFORM
 from keyturn_contracts.message import Command, CommandApplied, Event
@@ -74,6 +74,9 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
             extension=NEWS, uninstall_id=uninstall_id, done=True, accounts=0
         ),
         workflow.ExtensionCleared(extension=NEWS, uninstall_id=uninstall_id, done=True, tasks=0),
+        access.ExtensionCleared(
+            extension=NEWS, uninstall_id=uninstall_id, done=True, grants=0, enablements=0
+        ),
     )
     await brands.hear(LicenceChanged(extensions=(LOUD, STRICT, RELAY, WEB)), sequence=2)
 

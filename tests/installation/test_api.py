@@ -135,7 +135,7 @@ async def test_one_installation_is_shown_whole_with_every_consent(
     await world.apply(given.uninstall(force=True))
     uninstall = (await world.events())[-1].uninstallation
     assert uninstall is not None
-    await world.cleared(LOUD, uninstall.uninstall_id, accounts=2, tasks=7)
+    await world.cleared(LOUD, uninstall.uninstall_id, accounts=2, tasks=7, grants=5)
     gone = await client.shown(f"installations/{LOUD}")
     await world.apply(given.install())
     again = await client.shown(f"installations/{LOUD}")
@@ -149,7 +149,8 @@ async def test_one_installation_is_shown_whole_with_every_consent(
     assert [one["review"]["version"] for one in first["consents"]] == [1]
     assert first["consents"][0]["id"] == first["consent"]["id"]
     assert (gone["state"], gone["domains"], gone["note"]) == ("uninstalled", [], ALL_BLOCKED)
-    assert (gone["uninstallation"]["accounts"], gone["uninstallation"]["tasks"]) == (2, 7)
+    counts = [gone["uninstallation"][one] for one in ("accounts", "tasks", "grants")]
+    assert counts == [2, 7, 5]
     assert "completed_at" in gone["uninstallation"]
     assert len(again["consents"]) == 2
     assert again["consents"][0]["id"] == again["consent"]["id"]

@@ -18,24 +18,29 @@ async def begin(world: World) -> str:
     return event.uninstallation.uninstall_id
 
 
-async def test_it_is_complete_when_vault_and_workflow_have_said_so(world: World) -> None:
+async def test_it_is_complete_when_each_participant_has_said_so(world: World) -> None:
     uninstall_id = await begin(world)
 
     await world.cleared(LOUD, uninstall_id, accounts=1)
     await world.cleared(LOUD, uninstall_id, tasks=2, done=False)
+    await world.cleared(LOUD, uninstall_id, grants=4, done=False)
     await world.cleared(LOUD, uninstall_id, tasks=3)
+    await world.cleared(LOUD, uninstall_id, grants=9)
 
     events = await world.events()
     assert told(events) == [
-        ("UninstallStarted", LOUD, "uninstalling"),
-        ("UninstallStarted", LOUD, "uninstalling"),
+        *4 * [("UninstallStarted", LOUD, "uninstalling")],
         ("ExtensionUninstalled", LOUD, "uninstalled"),
     ]
     seen = [one.uninstallation for one in events]
-    assert [(one.waiting, one.accounts, one.tasks) for one in seen if one is not None] == [
-        (("workflow",), 1, 0),
-        (("workflow",), 1, 2),
-        ((), 1, 3),
+    assert [
+        (one.waiting, one.accounts, one.tasks, one.grants) for one in seen if one is not None
+    ] == [
+        (("workflow", "access"), 1, 0, 0),
+        (("workflow", "access"), 1, 2, 0),
+        (("workflow", "access"), 1, 2, 4),
+        (("access",), 1, 3, 4),
+        ((), 1, 3, 9),
     ]
     assert (events[-1].domains, events[-1].hosts, events[-1].added) == ((), (), ())
 
@@ -43,7 +48,7 @@ async def test_it_is_complete_when_vault_and_workflow_have_said_so(world: World)
 async def test_the_order_in_which_participants_speak_does_not_matter(world: World) -> None:
     uninstall_id = await begin(world)
 
-    await world.cleared(LOUD, uninstall_id, accounts=1, tasks=3)
+    await world.cleared(LOUD, uninstall_id, accounts=1, tasks=3, grants=2)
 
     assert told(await world.events()) == [("ExtensionUninstalled", LOUD, "uninstalled")]
 
@@ -96,19 +101,19 @@ async def test_what_other_extensions_have_does_not(world: World) -> None:
 
 async def test_a_late_one_is_named_and_completes_all_the_same(world: World) -> None:
     uninstall_id = await begin(world)
-    await world.cleared(LOUD, uninstall_id, tasks=3)
+    await world.cleared(LOUD, uninstall_id, accounts=1, tasks=3)
     await world.events()
 
     await make_overdue(world)
     await world.follow()
     [overdue] = await world.events()
     await world.follow()
-    await world.cleared(LOUD, uninstall_id, accounts=1)
+    await world.cleared(LOUD, uninstall_id, grants=2)
     [done] = await world.events()
 
     assert type(overdue).__name__ == "UninstallOverdue"
     assert overdue.uninstallation is not None
-    assert overdue.uninstallation.waiting == ("credential-vault",)
+    assert overdue.uninstallation.waiting == ("access",)
     assert told([done]) == [("ExtensionUninstalled", LOUD, "uninstalled")]
     assert done.uninstallation is not None
     assert done.uninstallation.overdue
@@ -130,7 +135,7 @@ async def test_installing_again_starts_afresh_with_a_new_consent(world: World) -
     await world.apply(given.install())
     await world.apply(given.add("pictures.example.org"))
     await world.apply(given.uninstall(force=True))
-    await world.cleared(LOUD, await _id(world), accounts=0, tasks=0)
+    await world.cleared(LOUD, await _id(world), accounts=0, tasks=0, grants=0)
     last = (await world.events())[-1]
 
     await world.apply(given.install())
@@ -145,17 +150,17 @@ async def test_installing_again_starts_afresh_with_a_new_consent(world: World) -
 
 async def test_a_clearance_of_the_last_time_does_not_complete_the_next_one(world: World) -> None:
     first = await begin(world)
-    await world.cleared(LOUD, first, accounts=1, tasks=3)
+    await world.cleared(LOUD, first, accounts=1, tasks=3, grants=2)
     await world.apply(given.install())
     await world.apply(given.uninstall(force=True))
     await world.events()
 
-    await world.cleared(LOUD, first, accounts=1, tasks=3)
+    await world.cleared(LOUD, first, accounts=1, tasks=3, grants=2)
     assert await world.events() == []
 
     second = await _id(world)
     assert second != first
-    await world.cleared(LOUD, second, accounts=0, tasks=0)
+    await world.cleared(LOUD, second, accounts=0, tasks=0, grants=0)
     assert told(await world.events()) == [("ExtensionUninstalled", LOUD, "uninstalled")]
 
 
@@ -163,7 +168,7 @@ async def test_what_is_suspended_can_be_uninstalled_and_stays_so(world: World) -
     await world.apply(given.install())
     await world.licence(RELAY)
     await world.apply(given.uninstall(force=True))
-    await world.cleared(LOUD, await _id(world), accounts=0, tasks=0)
+    await world.cleared(LOUD, await _id(world), accounts=0, tasks=0, grants=0)
     await world.events()
 
     await world.licence(RELAY, LOUD)
@@ -175,7 +180,7 @@ async def test_a_clearance_that_comes_before_its_uninstallation_counts(world: Wo
     """The command is applied again after a crash, and the news of its effect is here already."""
     command = world.asks(given.uninstall(force=True))
     await world.apply(given.install())
-    await world.cleared(LOUD, command.id.id, accounts=0, tasks=0)
+    await world.cleared(LOUD, command.id.id, accounts=0, tasks=0, grants=0)
     await world.events()
 
     await world.answers(command)

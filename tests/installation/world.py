@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from keyturn_contracts import credential_vault, workflow
+from keyturn_contracts import access, credential_vault, workflow
 from keyturn_contracts.actor import Role
 from keyturn_contracts.catalog import LicenceChanged, Manifest
 from keyturn_contracts.ids import PLATFORM
@@ -111,9 +111,10 @@ class World:
         *,
         accounts: int | None = None,
         tasks: int | None = None,
+        grants: int | None = None,
         done: bool = True,
     ) -> None:
-        """Have one participant, or both, say that its part is done, or how far it is."""
+        """Have participants say that their part is done, or how far it is."""
         events: list[Event] = []
         if accounts is not None:
             events.append(
@@ -125,6 +126,16 @@ class World:
             events.append(
                 workflow.ExtensionCleared(
                     extension=slug, uninstall_id=uninstall_id, done=done, tasks=tasks
+                )
+            )
+        if grants is not None:
+            events.append(
+                access.ExtensionCleared(
+                    extension=slug,
+                    uninstall_id=uninstall_id,
+                    done=done,
+                    grants=grants,
+                    enablements=1,
                 )
             )
         await self.hear(*events)

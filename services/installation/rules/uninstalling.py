@@ -30,7 +30,7 @@ class Clearance:
     uninstall_id: str
     is_done: bool
     count: int
-    """Of accounts that were deleted, or of tasks that were suspended."""
+    """Of accounts that were deleted, of tasks that were suspended, or of grants that were ended."""
 
 
 Clearances = Mapping[str, Clearance]
@@ -105,14 +105,14 @@ def follow_uninstallation(
         if one.uninstall_id == begun.uninstall_id
     }
     waiting = tuple(one for one in PARTICIPANTS if one not in own or not own[one].is_done)
-    accounts, tasks = own.get("credential-vault"), own.get("workflow")
     is_overdue = begun.overdue or (bool(waiting) and now >= begun.deadline)
     seen = begun.model_copy(
         update={
             "waiting": waiting,
             "overdue": is_overdue,
-            "accounts": accounts.count if accounts is not None else 0,
-            "tasks": tasks.count if tasks is not None else 0,
+            "accounts": own["credential-vault"].count if "credential-vault" in own else 0,
+            "tasks": own["workflow"].count if "workflow" in own else 0,
+            "grants": own["access"].count if "access" in own else 0,
         }
     )
     if not waiting:

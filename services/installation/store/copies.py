@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from keyturn_contracts import credential_vault, workflow
+from keyturn_contracts import access, credential_vault, workflow
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
 from keyturn_contracts.credential_vault import AccountChanged
 from keyturn_contracts.workflow import EngineChanged
@@ -174,8 +174,19 @@ async def save_workflow_clearances(
     await _save_clearances(connection, [(one, one.event.tasks) for one in newest], "workflow")
 
 
-Participant = Literal["credential-vault", "workflow"]
-_Cleared = News[credential_vault.ExtensionCleared] | News[workflow.ExtensionCleared]
+async def save_access_clearances(
+    connection: AsyncConnection, news: Sequence[News[access.ExtensionCleared]]
+) -> None:
+    newest = newest_of_each_key(news)
+    await _save_clearances(connection, [(one, one.event.grants) for one in newest], "access")
+
+
+Participant = Literal["credential-vault", "workflow", "access"]
+_Cleared = (
+    News[credential_vault.ExtensionCleared]
+    | News[workflow.ExtensionCleared]
+    | News[access.ExtensionCleared]
+)
 
 
 async def _save_clearances(

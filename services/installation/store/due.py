@@ -30,7 +30,7 @@ from services.installation.store.keys import key_of
 from services.installation.tables import DueRow, ExtensionRow, InstallationRow, LicenceRow
 from shared.database.rows import Rows
 
-Cause = Literal["account", "credential-vault", "workflow", "change", "deadline", "again"]
+Cause = Literal["account", "credential-vault", "workflow", "access", "change", "deadline", "again"]
 """Why one installation is looked at: the news of an account, what a participant said of its part of
 an uninstallation, its own change by a command, a time that has come, or that it failed."""
 

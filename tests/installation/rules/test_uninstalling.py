@@ -30,10 +30,15 @@ def refused(decision: Decision[Desk, str]) -> Refused[Desk, str]:
 
 
 def clearances(
-    of: Installation, *, accounts: int | None = None, tasks: int | None = None, done: bool = True
+    of: Installation,
+    *,
+    accounts: int | None = None,
+    tasks: int | None = None,
+    grants: int | None = None,
+    done: bool = True,
 ) -> dict[str, Clearance]:
     assert of.uninstallation is not None
-    said = {"credential-vault": accounts, "workflow": tasks}
+    said = {"credential-vault": accounts, "workflow": tasks, "access": grants}
     return {
         service: Clearance(uninstall_id=of.uninstallation.uninstall_id, is_done=done, count=count)
         for service, count in said.items()
@@ -159,12 +164,17 @@ def _proposed() -> Any:
 def test_it_is_complete_when_each_participant_has_said_so() -> None:
     first = begun()
 
-    half, progress, kind = followed(first, clearances(first, accounts=2))
-    assert (kind, progress.waiting, progress.accounts) == ("UninstallStarted", ("workflow",), 2)
+    some, progress, kind = followed(first, clearances(first, accounts=2))
+    assert (kind, progress.waiting) == ("UninstallStarted", ("workflow", "access"))
+    assert (progress.accounts, progress.tasks, progress.grants) == (2, 0, 0)
 
-    ended, done, kind = followed(half, clearances(half, accounts=2, tasks=7))
+    more, progress, kind = followed(some, clearances(some, accounts=2, tasks=7))
+    assert (kind, progress.waiting) == ("UninstallStarted", ("access",))
+
+    ended, done, kind = followed(more, clearances(more, accounts=2, tasks=7, grants=5))
     assert (kind, ended.state) == ("ExtensionUninstalled", "uninstalled")
-    assert (done.waiting, done.accounts, done.tasks, done.completed_at) == ((), 2, 7, LATER)
+    assert (done.accounts, done.tasks, done.grants) == (2, 7, 5)
+    assert (done.waiting, done.completed_at) == ((), LATER)
     assert (ended.added, ended.hosts, ended.domains) == ((), (), ())
     assert ended.consent == first.consent
 
@@ -172,22 +182,25 @@ def test_it_is_complete_when_each_participant_has_said_so() -> None:
 def test_a_participant_that_has_not_ended_is_waited_for_and_its_count_is_shown() -> None:
     first = begun()
 
-    _, progress, kind = followed(first, clearances(first, accounts=1, tasks=3, done=False))
+    _, progress, kind = followed(
+        first, clearances(first, accounts=1, tasks=3, grants=4, done=False)
+    )
 
-    assert kind == "UninstallStarted"
-    assert (progress.waiting, progress.accounts, progress.tasks) == (PARTICIPANTS, 1, 3)
+    assert (kind, progress.waiting) == ("UninstallStarted", PARTICIPANTS)
+    assert (progress.accounts, progress.tasks, progress.grants) == (1, 3, 4)
 
 
 def test_what_was_said_of_an_earlier_uninstallation_counts_for_nothing() -> None:
     first = begun()
     old = {
         service: replace(one, uninstall_id="another")
-        for service, one in clearances(first, accounts=2, tasks=2).items()
+        for service, one in clearances(first, accounts=2, tasks=2, grants=2).items()
     }
 
     _, progress, _ = followed(first, old)
 
-    assert (progress.waiting, progress.accounts, progress.tasks) == (PARTICIPANTS, 0, 0)
+    assert progress.waiting == PARTICIPANTS
+    assert (progress.accounts, progress.tasks, progress.grants) == (0, 0, 0)
 
 
 def test_after_the_deadline_it_is_overdue_and_names_who_is_missing() -> None:
@@ -197,27 +210,27 @@ def test_after_the_deadline_it_is_overdue_and_names_who_is_missing() -> None:
     before, progress, kind = followed(first, {}, late - MINUTE)
     assert (kind, progress.overdue) == ("UninstallStarted", False)
 
-    overdue, progress, kind = followed(before, clearances(before, tasks=1), late)
+    overdue, progress, kind = followed(before, clearances(before, accounts=1, tasks=1), late)
     assert (kind, progress.overdue, progress.waiting) == (
         "UninstallOverdue",
         True,
-        ("credential-vault",),
+        ("access",),
     )
 
-    same, _, _ = followed(overdue, clearances(before, tasks=1), late + MINUTE)
+    same, _, _ = followed(overdue, clearances(before, accounts=1, tasks=1), late + MINUTE)
     assert same == overdue
 
 
 def test_what_was_late_says_so_when_it_is_complete_and_what_was_not_does_not() -> None:
     first = begun()
     late = NOON + 20 * MINUTE
-    both = clearances(first, accounts=0, tasks=0)
+    each = clearances(first, accounts=0, tasks=0, grants=0)
 
     overdue, _, _ = followed(first, {}, late)
-    assert followed(overdue, both, late)[1].overdue
+    assert followed(overdue, each, late)[1].overdue
 
     # It was complete before the deadline, and only looked at after it.
-    assert not followed(first, both, late)[1].overdue
+    assert not followed(first, each, late)[1].overdue
 
 
 def test_an_uninstallation_that_nobody_began_is_a_fault() -> None:
