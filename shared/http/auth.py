@@ -16,6 +16,7 @@ from shared.http.brand import connection_for
 from shared.http.errors import ApiError
 from shared.messaging.context import Context
 from shared.messaging.issuers import claimed_engine
+from shared.messaging.members import narrowed, people_of
 
 
 def context_of(request: Request) -> Context:
@@ -34,12 +35,20 @@ async def caller(request: Request, authorization: Annotated[str | None, Header()
         context.issuers.check_vouched(actor)
     except ActorError as error:
         raise ApiError("not_authenticated", f"The token proves nothing: {error}.") from None
-    return actor
+    return await _as_listed(context, actor)
 
 
 Caller = Annotated[Actor, Depends(caller)]
 """A route's parameter of this type is who asks."""
 HasContext = Annotated[Context, Depends(context_of)]
+
+
+async def _as_listed(context: Context, actor: Actor) -> Actor:
+    people = people_of([actor])
+    if not people:
+        return actor
+    async with connection_for(context, actor.brand) as connection:
+        return narrowed(actor, await context.members(connection, people))
 
 
 def _bearer(authorization: str | None) -> str:

@@ -73,7 +73,10 @@ class Consumer:
         self._writer = context.writer
         self._reading = reading
         self._consuming = Consuming(
-            handlers=guarded(handlers), parse=reading.parse, limits=limits or Limits()
+            handlers=guarded(handlers),
+            parse=reading.parse,
+            limits=limits or Limits(),
+            members=context.members,
         )
         self._assignment = Assignment(
             writer=context.writer,

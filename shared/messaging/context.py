@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.messaging.issuers import Issuers
+from shared.messaging.members import LoadListed, load_listed
 from shared.settings import ServiceSettings
 
 KeysByIssuer = dict[str, dict[str, SigningKey]]
@@ -29,5 +30,6 @@ class Context:
     """None where there is none. All of it may be lost at any moment, and its calls may fail."""
     issuers: Issuers
     engine_keys: EngineKeys | None = None
+    members: LoadListed = load_listed
     wake: Callable[[], None] = lambda: None
     """Have the relay and every job look now: call it after a commit of one's own."""

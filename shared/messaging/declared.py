@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from shared.messaging.context import Context, EngineKeys
 from shared.messaging.handlers import Handlers
 from shared.messaging.jobs import Job
+from shared.messaging.members import LoadListed, load_listed
 
 
 def _no_jobs(_context: Context) -> Sequence[Job]:
@@ -33,3 +34,5 @@ class Service:
     routes: Callable[[Context], APIRouter] = _no_routes
     engine_keys: EngineKeys | None = None
     """Registered engines are issuers of their own commands and tokens; this finds their keys."""
+    members: LoadListed = load_listed
+    """What brands' lists say of who asks. The access service has them at first hand."""

@@ -1,7 +1,7 @@
 """One poll as one transaction: position, news, commands and what is held, all or nothing."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -24,6 +24,15 @@ from shared.messaging.held import (
     Taken,
     stand,
 )
+from shared.messaging.members import (
+    Listed,
+    LoadListed,
+    Person,
+    is_unlisted,
+    load_listed,
+    narrowed,
+    people_of,
+)
 from shared.messaging.outcomes import AnyOutcome
 from shared.messaging.position import Owned
 from shared.messaging.record import (
@@ -45,6 +54,7 @@ class Consuming:
     handlers: Handlers
     parse: Parse
     """Reads held records again."""
+    members: LoadListed = load_listed
     limits: Limits = field(default_factory=Limits)
 
 
@@ -171,6 +181,7 @@ class _Work:
         self._before: dict[Turn, HeldRecord] = {}
         self._standings: dict[Place, Standing] = {}
         self._newly: list[NewlyHeld] = []
+        self._listed: Mapping[Person, Listed] = {}
         self.done = Processed(owned=dict(poll.owned))
 
     async def run(self) -> None:
@@ -237,7 +248,9 @@ class _Work:
         )
 
     async def _apply_commands(self, taken: Taken, *, has_held: bool) -> None:
-        arrivals = await self._read_again(taken.records)
+        contents = await self._parse_again(taken.records)
+        await self._note_listed([*contents, *(one.content for one in self._part.received)])
+        arrivals = self._read_again(taken.records, contents)
         held_keys = await self._find_held(taken) if has_held else set[Key]()
         for one in self._part.received:
             arrivals += self._arrive(one, taken.cut, held_keys)
@@ -255,22 +268,29 @@ class _Work:
         others = asked - {one.key for one in taken.records}
         return await held_store.find_held(self._connection, others) if others else set()
 
-    async def _read_again(self, records: Sequence[HeldRecord]) -> list[Arrival]:
-        if not records:
-            return []
-        contents = await self._consuming.parse([one.record for one in records])
+    async def _parse_again(self, records: Sequence[HeldRecord]) -> Sequence[Content]:
+        return await self._consuming.parse([one.record for one in records]) if records else []
+
+    async def _note_listed(self, contents: Iterable[Content]) -> None:
+        people = people_of(one.actor for one in contents if isinstance(one, Asked))
+        if people:
+            self._listed = await self._consuming.members(self._connection, people)
+
+    def _read_again(
+        self, records: Sequence[HeldRecord], contents: Sequence[Content]
+    ) -> list[Arrival]:
         arrivals: list[Arrival] = []
         limits, now = self._consuming.limits, self._poll.now
         for held, content in zip(records, contents, strict=True):
             if self._part.blame is not None:
                 self._put_blamed(held, self._part.blame, content)
             elif isinstance(content, Asked):
-                turn = Turn(
+                turn = self._turn(
                     content,
+                    held.record,
                     is_dropped=held.is_dropped,
                     has_waited=held.state == "waits" and now - held.first_at >= limits.wait,
                 )
-                self._record_of[turn] = held.record
                 self._before[turn] = held
                 arrivals.append(turn)
             elif isinstance(content, RefusedOnArrival):
@@ -298,8 +318,21 @@ class _Work:
             self.done.unreadable.append((one.record, content))
         return []
 
-    def _turn(self, asked: Asked[Command], record: RawRecord) -> Turn:
-        turn = Turn(asked)
+    def _turn(
+        self,
+        asked: Asked[Command],
+        record: RawRecord,
+        *,
+        is_dropped: bool = False,
+        has_waited: bool = False,
+    ) -> Turn:
+        actor = narrowed(asked.actor, self._listed)
+        turn = Turn(
+            asked if actor is asked.actor else replace(asked, actor=actor),
+            is_dropped=is_dropped,
+            has_waited=has_waited,
+            is_unlisted=is_unlisted(actor, self._listed),
+        )
         self._record_of[turn] = record
         return turn
 

@@ -24,6 +24,8 @@ class Turn:
     """An operator gave it up: the entry's `drop` decides, or it is refused as `dropped`."""
     has_waited: bool = False
     """It has waited long enough: `NotYetKnown` becomes what it is otherwise."""
+    is_unlisted: bool = False
+    """Who asks is missing from their brand's list of members, as far as its news has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class NoHandler(Unprocessable):
     """No handler of this service takes this command; the parser should have said so."""
 
 
+_FOR_ROLES = frozenset({"not_an_administrator", "not_allowed"})
+"""Reasons to refuse that news of a registration may take away: it is waited for, a moment."""
 _DROPPED: Refused[Any, str] = Refused(
     "dropped", "It could not be applied, and an operator gave it up. Send it again if it matters."
 )
@@ -157,11 +161,17 @@ def _decision(handlers: Handlers, turn: Turn, state: Any) -> Decision[Any, str]:
     if decide is None:
         return _DROPPED
     try:
-        return decide(state, turn.asked)
+        return _as_far_as_known(turn, decide(state, turn.asked))
     except NotYetKnown as unknown:
         if not turn.has_waited:
             raise
         return unknown.otherwise
+
+
+def _as_far_as_known(turn: Turn, decision: Decision[Any, str]) -> Decision[Any, str]:
+    if turn.is_unlisted and isinstance(decision, Refused) and decision.reason in _FOR_ROLES:
+        raise NotYetKnown(decision)
+    return decision
 
 
 def _by_key(asked: Iterable[Asked[Command]]) -> dict[Key, list[Asked[Command]]]:

@@ -154,6 +154,7 @@ class Runtime:
             redis=redis,
             issuers=Issuers(settings.issuers),
             engine_keys=self._service.engine_keys,
+            members=self._service.members,
             wake=wake,
         )
 

@@ -2,7 +2,8 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Identity, Index, MetaData, text
+from keyturn_contracts.access import MemberRole
+from sqlalchemy import CheckConstraint, Identity, Index, MetaData, Text, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database.tables import HIDDEN, NAMING_CONVENTION, TYPES
@@ -145,6 +146,20 @@ class UnreadableCountRow(Base):
     day: Mapped[date] = mapped_column(primary_key=True)
     reason: Mapped[str] = mapped_column(primary_key=True)
     noticed: Mapped[int]
+
+
+class ListedRow(Base):
+    """A copy of what the access service announced of a member. One row: the brand has a list."""
+
+    __tablename__ = "listed"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[MemberRole | None] = mapped_column(Text)
+    """None of one who was removed."""
+    epoch: Mapped[int]
+    sequence: Mapped[int]
 
 
 class LatestRow(Base):
