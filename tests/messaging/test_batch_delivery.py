@@ -313,7 +313,8 @@ async def test_the_number_of_statements_does_not_depend_on_the_number_of_records
         assert len(done.held) >= 2 * size
 
     # What is due, position; news and its savepoint 3; taken up; lists of members; what is held;
-    # recall; lock 2, save; latest 2, outbox, inbox; held: kept, held, promoted; unreadable: counted, room, kept.
+    # recall; lock 2, save; latest 2, outbox, inbox; held: kept, held, promoted; unreadable:
+    # counted, room, kept.
     assert counted == [22, 22]
 
 
