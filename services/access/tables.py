@@ -21,8 +21,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from shared.database.tables import NAMING_CONVENTION, TYPES
 
 IS_GRANTED = text("access_grant.state = 'granted'")
+IS_OWNED = text("access_grant.state = 'granted' AND access_grant.level = 'owner'")
 RUNS_OUT = text("access_grant.state = 'granted' AND access_grant.until IS NOT NULL")
 IS_ENABLED = text("enablement.state = 'enabled'")
+IS_ADMINISTRATOR = text("member.role = 'administrator' AND member.state = 'registered'")
 """The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
 
@@ -60,12 +62,7 @@ class MemberRow(Base):
         CheckConstraint("role IN ('administrator', 'member')", name="role"),
         CheckConstraint("state IN ('registered', 'removed')", name="state"),
         Index("member_to_end_idx", "brand_id", "id", postgresql_where=text("is_to_end")),
-        Index(
-            "member_administrator_idx",
-            "brand_id",
-            "id",
-            postgresql_where=text("role = 'administrator' AND state = 'registered'"),
-        ),
+        Index("member_administrator_idx", "brand_id", "id", postgresql_where=IS_ADMINISTRATOR),
     )
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
@@ -94,6 +91,13 @@ class GrantRow(Base):
             "account_id",
             "member",
             postgresql_where=IS_GRANTED,
+        ),
+        Index(
+            "access_grant_owner_idx",
+            "brand_id",
+            "account_id",
+            "member",
+            postgresql_where=IS_OWNED,
         ),
         Index("access_grant_until_idx", "until", postgresql_where=RUNS_OUT),
     )

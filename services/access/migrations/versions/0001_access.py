@@ -105,6 +105,12 @@ def _create_grants() -> None:
     )
     _index("access_grant", "member", ["brand_id", "member", "account_id"])
     _index("access_grant", "alive", ["brand_id", "account_id", "member"], _GRANTED)
+    _index(
+        "access_grant",
+        "owner",
+        ["brand_id", "account_id", "member"],
+        f"{_GRANTED} AND level = 'owner'",
+    )
     _index("access_grant", "until", ["until"], f"{_GRANTED} AND until IS NOT NULL")
     _create(
         "enablement",
