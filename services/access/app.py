@@ -7,6 +7,7 @@ from services.access.api.routes import access_routes
 from services.access.handlers import handlers
 from services.access.jobs.all import access_jobs
 from services.access.settings import AccessSettings, read_access_settings
+from services.access.store.people import load_listed
 from shared.messaging.context import Context
 from shared.messaging.service import Job, Service, run
 from shared.settings import ServiceSettings, WrongExtra
@@ -24,6 +25,7 @@ def access_service(settings: AccessSettings) -> Service:
         listens_to=("installation", "credential-vault"),
         jobs=jobs,
         routes=access_routes,
+        members=load_listed,
     )
 
 

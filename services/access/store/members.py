@@ -22,7 +22,7 @@ from services.access.store.enablements import (
     save_enablements,
 )
 from services.access.store.grants import GRANT, read_grant, save_grants
-from services.access.store.people import Person, load_people
+from services.access.store.people import load_people
 from services.access.tables import (
     IS_ADMINISTRATOR,
     IS_ENABLED,
@@ -33,6 +33,7 @@ from services.access.tables import (
 )
 from shared.database.rows import Rows
 from shared.messaging.envelope import AskedByKey
+from shared.messaging.members import Person
 
 _STATE = (
     MemberRow.brand_id,

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import Literal
 
 from keyturn_contracts.access import MemberRole
 from sqlalchemy import select
@@ -12,9 +11,7 @@ from services.access.rules.members import MemberList
 from services.access.store.brands import Brand
 from services.access.tables import BrandRow, MemberRow
 from shared.database.rows import Rows
-
-Person = tuple[str, str]
-"""A brand, and somebody of it."""
+from shared.messaging.members import Listed, Person
 
 _PEOPLE = Rows(MemberRow.brand_id, MemberRow.id)
 _LOAD = select(MemberRow.brand_id, MemberRow.id, MemberRow.role).where(
@@ -51,7 +48,7 @@ async def load_people(
 
 async def load_listed(
     connection: AsyncConnection, people: Collection[Person]
-) -> dict[Person, Literal["administrator", "member", "absent"]]:
-    """Return what the lists say of these; who is of a brand without one is left out."""
+) -> dict[Person, Listed]:
+    """Return what the lists say of these, at first hand; who is of a brand without is left out."""
     rows = await connection.execute(_LOAD_LISTED, _PEOPLE.of(sorted(people)))
     return {(brand, id_): role or "absent" for brand, id_, role in rows}

@@ -1,0 +1,185 @@
+"""A brand's list of members on a real database: who comes, who goes, and that once."""
+
+from keyturn_contracts.access import MAX_REGISTERED, NewMember
+
+from tests.access import given
+from tests.access.world import World, told
+
+
+async def test_the_first_registration_begins_the_list_and_announces_each(world: World) -> None:
+    outcome = await world.apply(given.register(given.member("root", "administrator"), "ada"))
+
+    assert outcome.changed
+    assert told(await world.events()) == [
+        ("MemberRegistered", "root", "administrator"),
+        ("MemberRegistered", "ada", "member"),
+    ]
+    assert await world.rows("SELECT has_list FROM brand WHERE brand_id = :brand") == [(True,)]
+
+
+async def test_from_the_first_on_only_administrators_of_the_list_change_it(world: World) -> None:
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+
+    for stranger in ("ada", "eve"):
+        refused = await world.refusal(given.register("eve"), by=stranger)
+        assert refused.reason == "not_an_administrator"
+
+
+async def test_registering_again_is_harmless_and_says_so(world: World) -> None:
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+    await world.events()
+
+    outcome = await world.apply(given.register("ada"))
+    mixed = await world.apply(given.register("ada", "bob"))
+
+    assert (outcome.changed, outcome.not_applied) == (False, 1)
+    assert [(one.subject, one.verdict) for one in mixed.verdicts] == [("ada", "unchanged")]
+    assert told(await world.events()) == [("MemberRegistered", "bob", "member")]
+
+
+async def test_names_and_roles_change(world: World) -> None:
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+    await world.events()
+
+    await world.apply(given.register(given.member("ada", "administrator", "Ada")))
+
+    assert told(await world.events()) == [("MemberRegistered", "ada", "administrator")]
+    assert (await world.apply(given.register("bob"), by="ada")).changed
+
+
+async def test_as_many_as_a_message_takes_are_registered_and_removed(world: World) -> None:
+    people = [NewMember(member_id=f"m{number:05}") for number in range(MAX_REGISTERED)]
+    await world.apply(given.administrators("root"))
+    await world.events()
+
+    registered = await world.apply(given.register(*people))
+    removed = await world.apply(given.remove(*(one.member_id for one in people)))
+
+    assert (len(registered.events), registered.verdicts) == (100, ())
+    assert removed.changed
+    assert len(await world.events()) == 2 * MAX_REGISTERED
+    assert await world.rows(
+        "SELECT state, is_to_end, count(*) FROM member WHERE brand_id = :brand GROUP BY 1, 2"
+        " ORDER BY 3"
+    ) == [("registered", False, 1), ("removed", True, MAX_REGISTERED)]
+
+
+async def test_the_last_administrator_is_neither_removed_nor_made_a_member(world: World) -> None:
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+
+    assert (await world.refusal(given.remove("root"))).reason == "last_administrator"
+    assert (await world.refusal(given.register("root"))).reason == "last_administrator"
+    assert (await world.apply(given.administrators("ada"))).changed
+    assert (await world.apply(given.remove("root"))).changed
+    assert (await world.refusal(given.register("bob"))).reason == "not_an_administrator"
+
+
+async def test_commands_of_one_batch_see_each_other(world: World) -> None:
+    outcomes = await world.answers(
+        world.asks(given.administrators("root")),
+        world.asks(given.register("ada")),
+        world.asks(given.remove("ada")),
+        world.asks(given.register(given.member("ada", "administrator"))),
+        world.asks(given.remove("root"), by="ada"),
+        world.asks(given.register("bob")),
+    )
+
+    assert [one.outcome for one in outcomes] == ["applied"] * 5 + ["refused"]
+    assert told(await world.events())[-2:] == [
+        ("MemberRegistered", "ada", "administrator"),
+        ("MemberRemoved", "root", "removed"),
+    ]
+
+
+async def test_who_comes_back_after_a_removal_has_nothing_of_before(world: World) -> None:
+    """The job that ends it had not come to it yet."""
+    await world.account("mail", "ada", "root")
+    await world.apply(given.enable("ada"))
+    await world.apply(given.administrators("root", "ada"))
+    await world.follow()
+    await world.apply(given.remove("ada"))
+    await world.events()
+
+    await world.apply(given.register("ada"))
+
+    assert told(await world.events()) == [
+        ("AccessRevoked", "mail/ada", "member_removed"),
+        ("ExtensionDisabled", "loud-mail/ada", "member_removed"),
+        ("MemberRegistered", "ada", "member"),
+    ]
+    assert await world.has("mail") == {"root": "owner"}
+    assert await world.rows("SELECT is_to_own FROM account WHERE brand_id = :brand") == [(True,)]
+
+
+async def test_who_goes_and_comes_back_in_one_batch_has_nothing_of_before(world: World) -> None:
+    await world.account("mail", "ada", "root")
+    await world.apply(given.administrators("root", "ada"))
+
+    await world.answers(
+        world.asks(given.remove("ada")), world.asks(given.administrators("ada", "bob"))
+    )
+
+    assert await world.has("mail") == {"root": "owner"}
+    assert await world.rows("SELECT id FROM member WHERE brand_id = :brand AND is_to_end") == []
+
+
+async def test_what_they_are_given_after_they_came_back_stays(world: World) -> None:
+    await world.account("mail", "root")
+    await world.apply(given.administrators("root"))
+    await world.apply(given.register("ada"))
+    await world.apply(given.grant("ada"))
+    await world.apply(given.remove("ada"))
+    await world.apply(given.register("ada"))
+
+    await world.apply(given.grant("ada"))
+    await world.follow()
+
+    assert await world.has("mail") == {"root": "owner", "ada": "user"}
+
+
+async def test_the_first_list_has_every_account_looked_at_for_an_owner(world: World) -> None:
+    """Its owners may be missing from the list: then they own nothing."""
+    await world.account("mail", "ada")
+    await world.account("chat", "root")
+    await world.hear(given.account("gone"), given.account_deleted("gone"))
+
+    await world.apply(given.administrators("root"))
+
+    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == [
+        ("chat",),
+        ("mail",),
+    ]
+    await world.apply(given.register("ada"))
+    await world.follow()
+    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == []
+
+
+async def test_every_change_is_on_record(world: World) -> None:
+    await world.apply(given.administrators("root"))
+    await world.apply(given.register("ada"))
+    await world.apply(given.register("ada"))
+    await world.apply(given.remove("ada"))
+
+    assert await world.rows(
+        "SELECT issuer, actor, action, subject, members FROM audit WHERE brand_id = :brand"
+        " ORDER BY at"
+    ) == [
+        ("local", "root", "RegisterMembers", "members", {"root": "administrator"}),
+        ("local", "root", "RegisterMembers", "members", {"ada": "member"}),
+        ("local", "root", "RemoveMembers", "members", {"ada": "removed"}),
+    ]
+
+
+async def test_the_policy_is_chosen_and_announced(world: World) -> None:
+    assert not (await world.apply(given.policy("suspend"))).changed
+    await world.apply(given.policy("flag"))
+    await world.apply(given.administrators("root"))
+
+    assert [type(one).__name__ for one in await world.events()] == [
+        "AccessPolicyChanged",
+        "MemberRegistered",
+    ]
+    assert await world.rows("SELECT has_list, on_loss FROM brand WHERE brand_id = :brand") == [
+        (True, "flag")
+    ]
+    assert (await world.refusal(given.policy("suspend"), by="eve")).reason == "not_an_administrator"
