@@ -76,6 +76,13 @@ OF_REASON: Mapping[str, ExitCode] = {
     "receipt_unknown": ExitCode.FAILED,
     "receipt_wrong": ExitCode.FAILED,
     "too_many_tasks": ExitCode.USAGE,
+    # Of members, and who may use what.
+    "first_party": ExitCode.CONFLICT,
+    "last_administrator": ExitCode.CONFLICT,
+    "members_refused": ExitCode.CONFLICT,
+    "no_administrator": ExitCode.CONFLICT,
+    "owner_not_for_all": ExitCode.USAGE,
+    "until_passed": ExitCode.USAGE,
     # Of rollouts.
     "not_allowed": ExitCode.NOT_ALLOWED,
     "rollout_ended": ExitCode.CONFLICT,

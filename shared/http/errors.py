@@ -14,6 +14,7 @@ ErrorName = Literal[
     "not_allowed",
     "not_found",
     "conflict",
+    "revision_unknown",
     "too_large",
     "too_many_requests",
     "not_ready",
@@ -26,6 +27,8 @@ STATUS: dict[ErrorName, int] = {
     "not_allowed": 403,
     "not_found": 404,
     "conflict": 409,
+    # The condition under which an answer was wanted does not hold: it would be an older one.
+    "revision_unknown": 412,
     "too_large": 413,
     "too_many_requests": 429,
     "not_ready": 503,

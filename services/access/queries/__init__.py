@@ -1,1 +1,1 @@
-"""What the access service reads for people."""
+"""What the access service reads for those who ask."""
