@@ -125,7 +125,7 @@ def assemble(settings: ServiceSettings) -> Service:
     return Service(
         name=NAME,
         handlers=handlers_of(accounts),
-        listens_to=("catalog", "installation", "workflow"),
+        listens_to=("catalog", "installation", "workflow", "access"),
         prepare=prepare,
         jobs=jobs,
         routes=routes,

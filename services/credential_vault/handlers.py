@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from keyturn_contracts.access import GrantChanged, MemberChanged
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
 from keyturn_contracts.credential_vault import (
     AddAccount,
@@ -26,7 +27,9 @@ from services.credential_vault.store.copies import (
     save_holdings,
 )
 from services.credential_vault.store.entitlements import save_installations, save_licences
+from services.credential_vault.store.ownership import save_grants
 from shared.messaging.handlers import Aggregate, Handlers, Listener
+from shared.messaging.members import save_members
 from shared.security.keys import KeyProvider
 
 
@@ -51,4 +54,6 @@ def handlers_of(accounts: Aggregate[Desk]) -> Handlers:
         Listener(EngineChanged, save_engines),
         Listener(HoldingChanged, save_holdings),
         Listener(RolloutChanged, save_completions),
+        Listener(MemberChanged, save_members),
+        Listener(GrantChanged, save_grants),
     )

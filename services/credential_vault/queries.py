@@ -5,10 +5,31 @@ from dataclasses import dataclass
 from typing import Any
 
 from keyturn_contracts.credential_vault import AccountState
-from sqlalchemy import Select, select
+from sqlalchemy import ARRAY, Select, Text, exists, func, select, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.credential_vault.tables import AccountRow, HolderRow, VersionRow
+from services.credential_vault.tables import (
+    OWNS_NOW,
+    AccountRow,
+    HolderRow,
+    OwnershipRow,
+    VersionRow,
+)
+
+MOST_OWNERS = 100
+MOST_VERSIONS = 100
+_OWNERS = (
+    select(OwnershipRow.member)
+    .where(
+        OwnershipRow.brand_id == AccountRow.brand_id,
+        OwnershipRow.account_id == AccountRow.id,
+        OWNS_NOW,
+    )
+    .order_by(OwnershipRow.member)
+    .limit(MOST_OWNERS)
+    .correlate(AccountRow)
+    .scalar_subquery()
+)
 
 _ACCOUNTS = select(
     AccountRow.id,
@@ -21,6 +42,7 @@ _ACCOUNTS = select(
     AccountRow.version,
     AccountRow.scheme,
     AccountRow.settings,
+    type_coerce(func.array(_OWNERS), ARRAY(Text)).label("owners"),
 ).where(AccountRow.state != "adding")
 _HISTORY = select(
     VersionRow.number,
@@ -38,14 +60,13 @@ _HISTORY = select(
 _HOLDERS = select(HolderRow.engine_id, HolderRow.version, HolderRow.lease_until).order_by(
     HolderRow.engine_id, HolderRow.version
 )
-MOST_VERSIONS = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which accounts; what is None does not matter."""
 
-    creator: str | None = None
+    owner: str | None = None
     extension: str | None = None
     state: AccountState | None = None
     name: str | None = None
@@ -55,8 +76,14 @@ class Filter:
 def _filtered(brand: str, wanted: Filter) -> Select[*tuple[Any, ...]]:
     # Row-level security lets nothing else through either; two locks are better than one.
     query = _ACCOUNTS.where(AccountRow.brand_id == brand)
-    if wanted.creator is not None:
-        query = query.where(AccountRow.creator == wanted.creator)
+    if wanted.owner is not None:
+        owns = exists().where(
+            OwnershipRow.brand_id == brand,
+            OwnershipRow.account_id == AccountRow.id,
+            OwnershipRow.member == wanted.owner,
+            OWNS_NOW,
+        )
+        query = query.where(owns)
     if wanted.extension is not None:
         query = query.where(AccountRow.extension == wanted.extension)
     if wanted.state is not None:

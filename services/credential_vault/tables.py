@@ -5,10 +5,22 @@ from typing import Any
 
 from keyturn_contracts.catalog import Party
 from keyturn_contracts.installation import InstallationState
-from sqlalchemy import CheckConstraint, Index, MetaData, Text, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Index,
+    MetaData,
+    Text,
+    and_,
+    exists,
+    func,
+    or_,
+    text,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from shared.database.tables import HIDDEN, NAMING_CONVENTION, TYPES
+from shared.messaging.tables import ListedRow
 
 IS_LEFT = text("account.state <> 'deleted'")
 IS_ENDING = text("installation.state IN ('uninstalling', 'uninstalled')")
@@ -291,3 +303,52 @@ class CompletionRow(Base):
     read_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     is_planned: Mapped[bool]
     """Whether the versions below it have been given the time at which they are retired."""
+
+
+class OwnershipRow(Base):
+    """What access announced of one member and one account: do they own it, and until when."""
+
+    __tablename__ = "ownership"
+    __table_args__ = (
+        Index(
+            "ownership_owner_idx",
+            "brand_id",
+            "account_id",
+            "member",
+            postgresql_where=text("is_owner"),
+        ),
+        Index(
+            "ownership_member_idx",
+            "brand_id",
+            "member",
+            "account_id",
+            postgresql_where=text("is_owner"),
+        ),
+        _has_a_brand(),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(primary_key=True)
+    is_owner: Mapped[bool]
+    """Not where they are a user, or where it ended: the row stays, so that no older news wins."""
+    until: Mapped[datetime | None]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+OWNS_NOW: ColumnElement[bool] = and_(
+    OwnershipRow.is_owner,
+    or_(OwnershipRow.until.is_(None), OwnershipRow.until > func.now()),
+    or_(
+        ~exists().where(ListedRow.brand_id == OwnershipRow.brand_id).correlate(OwnershipRow),
+        exists()
+        .where(
+            ListedRow.brand_id == OwnershipRow.brand_id,
+            ListedRow.id == OwnershipRow.member,
+            ListedRow.role.is_not(None),
+        )
+        .correlate(OwnershipRow),
+    ),
+)
+"""As `keyturn_contracts.rights.owners` has it, for people to see: a member who owns it still."""

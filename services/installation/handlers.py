@@ -29,6 +29,7 @@ from services.installation.store.copies import (
 )
 from services.installation.store.installations import lock_desks, save_desks
 from shared.messaging.handlers import Aggregate, Handlers, Listener
+from shared.messaging.members import save_members
 
 
 def handlers_with(policy: Policy) -> Handlers:
@@ -45,5 +46,6 @@ def handlers_with(policy: Policy) -> Handlers:
         Listener(EngineChanged, save_engines),
         Listener(credential_vault.ExtensionCleared, save_vault_clearances),
         Listener(workflow.ExtensionCleared, save_workflow_clearances),
+        Listener(access.MemberChanged, save_members),
         Listener(access.ExtensionCleared, save_access_clearances),
     )

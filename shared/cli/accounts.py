@@ -71,6 +71,7 @@ _FIELDS = (
     Column("Version", "version"),
     Column("Settings", "settings"),
     Column("Creator", "creator"),
+    Column("Owners", "owners"),
     Column("Retire", "retire"),
     Column("Not retired", "unretired"),
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from keyturn_contracts.access import MemberRegistered
 from keyturn_contracts.credential_vault import VerifyAccount
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -29,6 +30,7 @@ from tests.credential_vault.given import (
     PUBLISHED,
     account,
     fields,
+    granted,
     installation,
     version,
 )
@@ -89,6 +91,11 @@ async def fill(keys: FileKeys, connection: AsyncConnection, brand: str) -> None:
             news(engine.registered(), 1, brand=brand),
             news(bound("e1", "mail"), 1, brand=brand),
             news(completed(version=2), 1, brand=brand),
+            news(
+                MemberRegistered(member_id="ada", role="member", state="registered"), 1, brand=brand
+            ),
+            news(granted("mail"), 1, brand=brand),
+            news(granted("chat"), 1, brand=brand),
             asked(VerifyAccount(account_id="chat"), brand=brand),
         ],
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
 
+from keyturn_contracts.access import AccessGranted, AccessRevoked, GrantChanged, Level
 from keyturn_contracts.actor import Actor, Role
 from keyturn_contracts.catalog import (
     AdditionalDomains,
@@ -26,6 +27,7 @@ from keyturn_contracts.installation import (
 )
 from keyturn_contracts.message import Command
 from keyturn_contracts.probes import NothingToProbe, SmtpProbe
+from keyturn_contracts.rights import Facts, Grant
 from keyturn_contracts.secret import Secret
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, Version
@@ -163,11 +165,14 @@ def account(*versions: Version, **changes: object) -> Account:
 
 
 def desk(on_it: Account | None, unsealed: Mapping[CommandId, Unsealed] | None = None) -> Desk:
+    """Return a desk with an account that Ada owns."""
     return Desk(
         account=on_it,
         loaded=on_it,
         extensions={"smtp-relay": PUBLISHED},
         entitlements={"smtp-relay": ENTITLED},
+        facts=Facts(grants={on_it.id: {"ada": Grant("owner")}}) if on_it is not None else Facts(),
+        owners=("ada",) if on_it is not None else (),
         unsealed=unsealed or {},
     )
 
@@ -205,3 +210,26 @@ def installation(
         ),
     }
     return kind.model_validate(content | changes)
+
+
+def granted(
+    account_id: str = "mail",
+    member: str = "ada",
+    level: Level = "owner",
+    *,
+    until: datetime | None = None,
+    is_ended: bool = False,
+) -> GrantChanged:
+    """Return news of what a member has of an account."""
+    kind = AccessRevoked if is_ended else AccessGranted
+    return kind(
+        account_id=account_id,
+        member=member,
+        level=level,
+        state="ended" if is_ended else "granted",
+        how="granted",
+        by="root",
+        since=NOW,
+        until=until,
+        why_ended="revoked" if is_ended else None,
+    )

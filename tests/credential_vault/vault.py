@@ -44,6 +44,7 @@ from shared.messaging.envelope import Asked
 from shared.messaging.handlers import Aggregate, Handlers
 from shared.security.file_keys import FileKeys
 from tests.batches import Database, Published, asked, deliver, news, published
+from tests.credential_vault.given import granted
 
 C = TypeVar("C", bound=Command)
 
@@ -207,10 +208,22 @@ class Vault:
         return asked(command, by=by, brand=brand, command_id=command_id)
 
     async def tried(self, times: int = 1) -> None:
-        """Try what is due, so many times over, until nothing is under way any more."""
+        """Try what is due, so many times over, until nothing is under way any more.
+
+        Of accounts that are added thereby it is then heard who owns them, as from access.
+        """
         for _ in range(times):
             await self.trials.start_due()
             await self.trials.finish()
+        await self.hear_creators()
+
+    async def hear_creators(self) -> None:
+        """Have the news come that those who added accounts were made their owners: once of each."""
+        for brand, account_id, creator in await self.rows(
+            "SELECT brand_id, id, creator FROM account a WHERE state <> 'adding' AND NOT EXISTS "
+            "(SELECT 1 FROM ownership WHERE brand_id = a.brand_id AND account_id = a.id)"
+        ):
+            await self.hear(granted(account_id, creator), brand=brand)
 
     async def given_account(
         self, account_id: str = "mail", *, value: str = "first", **changes: Any

@@ -1,4 +1,4 @@
-"""Accounts and their versions, for people: administrators of the brand, and each one's owner."""
+"""Accounts and their versions, for people: administrators of the brand, and their owners."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +28,8 @@ class AccountBody(BaseModel):
     name: str
     settings: dict[str, str]
     creator: str
+    owners: list[str]
+    """Who owns it now, in the order of their ids: the first hundred of very many."""
     state: AccountState
     reason: str | None = None
     version: int
@@ -88,8 +90,11 @@ async def list_accounts(
     after: Annotated[Id | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> AccountsBody:
-    """List accounts in the order of their ids."""
-    wanted = Filter(creator=_whose(caller), extension=extension, state=state, name=name)
+    """List accounts in the order of their ids: of a member those that they own.
+
+    What somebody may use, the access service says.
+    """
+    wanted = Filter(owner=_whose(caller), extension=extension, state=state, name=name)
     async with brand_connection(context, caller) as connection:
         # One more than asked for: it says whether there is another page.
         rows = await queries.load_page(
@@ -105,7 +110,7 @@ async def show_account(
 ) -> AccountWithHistoryBody:
     async with brand_connection(context, caller) as connection:
         row = await queries.load_account(
-            connection, caller.brand, account_id, Filter(creator=_whose(caller))
+            connection, caller.brand, account_id, Filter(owner=_whose(caller))
         )
         if row is None:
             raise ApiError("not_found", f"There is no account {account_id} in your brand.")
@@ -123,10 +128,14 @@ async def show_account(
 
 
 def _whose(caller: Actor) -> str | None:
-    """Return whose accounts the caller sees: everybody's, or their own."""
+    """Return whose accounts the caller sees: everybody's (None), or those that they own."""
     if caller.engine_id is not None:
         raise ApiError("not_allowed", "An engine fetches credentials; it reads no accounts.")
-    return None if "administrator" in caller.roles else caller.subject
+    if "administrator" in caller.roles:
+        return None
+    if "member" not in caller.roles:
+        raise ApiError("not_allowed", "Only members of the brand see this, and you are none.")
+    return caller.subject
 
 
 def _account(row: Any) -> AccountBody:
@@ -137,6 +146,7 @@ def _account(row: Any) -> AccountBody:
         name=row.name,
         settings=row.settings,
         creator=row.creator,
+        owners=row.owners,
         state=row.state,
         reason=row.reason,
         version=row.version,

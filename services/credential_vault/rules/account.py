@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AccountChanged, AccountState, HolderRef
+from keyturn_contracts.rights import Facts
 
 from services.credential_vault.rules.audit import Action, Entry, Result, Who
 from services.credential_vault.rules.entitlement import NOTHING, Entitlement
@@ -116,6 +117,10 @@ class Desk:
     """How the same extensions stand with the brand."""
     contact: str = "the operator of your platform"
     """Whom to turn to about the licence."""
+    facts: Facts = field(default_factory=Facts)
+    """Of those who ask: their places on the brand's list, and the grants that make them owners."""
+    owners: tuple[str, ...] = ()
+    """Some who own the account now, so that a refusal says whom to ask; empty: nobody does."""
     unsealed: Mapping[CommandId, Unsealed] = field(
         default_factory=dict[CommandId, Unsealed], compare=False
     )

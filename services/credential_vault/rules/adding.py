@@ -18,8 +18,8 @@ def decide_addition(
 ) -> Decision[Desk, AddAccountReason]:
     """Let an administrator add an account; whether it is one, the provider says.
 
-    Its creator is its one owner. The id of an account that was refused may be tried again, by
-    anyone; that of a deleted one is never used again.
+    The access service makes its creator the first owner. The id of an account that was refused may
+    be tried again, by anyone; that of a deleted one is never used again.
     """
     command = asked.command
     if "administrator" not in asked.actor.roles:

@@ -20,7 +20,7 @@ def decide_deletion(
     desk: Desk | None, asked: Asked[DeleteAccount]
 ) -> Decision[Desk, DeleteAccountReason]:
     """Let an owner delete."""
-    found = owned(desk, asked.command.account_id, asked.actor)
+    found = owned(desk, asked, "delete")
     if isinstance(found, Refused):
         return found
     return delete(*found, at=asked.at, by=who(asked.actor))

@@ -26,7 +26,7 @@ def decide_account_edit(
     desk: Desk | None, asked: Asked[EditAccount]
 ) -> Decision[Desk, EditAccountReason]:
     """Change the name, or how versions are retired that are replaced from now on."""
-    found = owned(desk, asked.command.account_id, asked.actor)
+    found = owned(desk, asked, "edit")
     if isinstance(found, Refused):
         return found
     desk, account = found
@@ -48,7 +48,7 @@ def decide_rotation(
 ) -> Decision[Desk, EditCredentialsReason]:
     """Let an owner begin a rotation, one at a time; settings that are not given stay."""
     command = asked.command
-    found = owned(desk, command.account_id, asked.actor)
+    found = owned(desk, asked, "edit")
     if isinstance(found, Refused):
         return found
     desk, account = found

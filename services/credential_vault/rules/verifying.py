@@ -21,7 +21,7 @@ def decide_verification(
     desk: Desk | None, asked: Asked[VerifyAccount]
 ) -> Decision[Desk, VerifyAccountReason]:
     """Let an owner have the account tried. Who asks while it is being tried hears the same."""
-    found = owned(desk, asked.command.account_id, asked.actor)
+    found = owned(desk, asked, "verify")
     if isinstance(found, Refused):
         return found
     desk, account = found

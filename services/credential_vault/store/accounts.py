@@ -5,6 +5,7 @@ from typing import Any
 
 from keyturn_contracts.credential_vault import AddAccount, EditCredentials, VerifyAccount
 from keyturn_contracts.message import Key
+from keyturn_contracts.rights import Facts
 from sqlalchemy import delete, null, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +16,7 @@ from services.credential_vault.store.audit import write_entries
 from services.credential_vault.store.copies import load_extensions
 from services.credential_vault.store.entitlements import BrandExtension, load_entitlements
 from services.credential_vault.store.keys import key_of_account
+from services.credential_vault.store.ownership import load_facts, load_some_owners
 from services.credential_vault.store.secrets import Place, delete_secrets, insert_secrets
 from services.credential_vault.store.transport_keys import unseal
 from services.credential_vault.tables import AccountRow, HolderRow, VersionRow
@@ -138,6 +140,8 @@ async def lock_accounts(
     for (brand, slug), entitlement in entitlements.items():
         of_brand.setdefault(brand, {})[slug] = entitlement
     unsealed = await unseal(connection, keys, commands)
+    facts = await load_facts(connection, asked, accounts.keys())
+    owners = await load_some_owners(connection, facts)
     return {
         key: Desk(
             account=accounts.get(key),
@@ -145,6 +149,8 @@ async def lock_accounts(
             extensions=extensions,
             entitlements=of_brand.get(key.brand, {}),
             contact=contact,
+            facts=facts.get(key) or Facts(),
+            owners=owners.get(key, ()),
             unsealed={one.id: unsealed[one.id] for one in some if one.id in unsealed},
         )
         for key, some in asked.items()
