@@ -1,0 +1,298 @@
+"""Grants and enablements that are to end, as sets, under the locks of what they are about.
+
+Whoever changes a grant holds its account, and an enablement its installation. A job leaves what
+somebody holds for later: who is just saving news of it may be waiting for the brand that it has.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DateTime, Integer, Select, bindparam, exists, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.access.rules.enablement import Enablement, EnablementKey
+from services.access.rules.ending import Ending
+from services.access.rules.grant import Grant, GrantKey
+from services.access.store.accounts import AccountKey, note_owners_lost
+from services.access.store.enablements import (
+    ENABLEMENT,
+    BrandExtension,
+    read_enablement,
+    save_enablements,
+)
+from services.access.store.grants import GRANT, read_grant, save_grants
+from services.access.store.people import Person
+from services.access.tables import (
+    IS_ENABLED,
+    IS_GRANTED,
+    RUNS_OUT,
+    AccountRow,
+    EnablementRow,
+    GrantRow,
+    InstallationRow,
+    MemberRow,
+)
+from shared.database.rows import Rows
+
+MOST = bindparam("most", type_=Integer)
+"""How many rows are wanted at once."""
+_NOW = select(func.clock_timestamp(type_=DateTime(timezone=True)))
+
+ACCOUNTS = Rows(AccountRow.brand_id, AccountRow.id, name="accounts")
+IS_OF_ACCOUNTS = (AccountRow.brand_id == ACCOUNTS.c.brand_id) & (AccountRow.id == ACCOUNTS.c.id)
+_LOCK_ACCOUNTS = (
+    select(AccountRow.brand_id, AccountRow.id)
+    .where(IS_OF_ACCOUNTS)
+    .order_by(AccountRow.brand_id, AccountRow.id)
+    .with_for_update(key_share=True, skip_locked=True, of=AccountRow)
+)
+_EXTENSIONS = Rows(EnablementRow.brand_id, EnablementRow.extension, name="extensions")
+_LOCK_INSTALLATIONS = (
+    select(InstallationRow.brand_id, InstallationRow.extension)
+    .where(
+        InstallationRow.brand_id == _EXTENSIONS.c.brand_id,
+        InstallationRow.extension == _EXTENSIONS.c.extension,
+    )
+    .order_by(InstallationRow.brand_id, InstallationRow.extension)
+    .with_for_update(key_share=True, skip_locked=True, of=InstallationRow)
+)
+
+# In no order where they have a limit: sorting would read all of them for each thousand.
+_GRANTED = (
+    select(*GRANT)
+    .where(
+        GrantRow.brand_id == ACCOUNTS.c.brand_id,
+        GrantRow.account_id == ACCOUNTS.c.id,
+        IS_GRANTED,
+    )
+    .limit(MOST)
+)
+_ENABLED = (
+    select(*ENABLEMENT)
+    .where(
+        EnablementRow.brand_id == _EXTENSIONS.c.brand_id,
+        EnablementRow.extension == _EXTENSIONS.c.extension,
+        IS_ENABLED,
+    )
+    .limit(MOST)
+)
+
+_HAS_RUN_OUT = GrantRow.until <= func.now()
+_FIND_EXPIRED = (
+    select(GrantRow.brand_id, GrantRow.account_id)
+    .where(RUNS_OUT, _HAS_RUN_OUT)
+    .order_by(GrantRow.until)
+    .limit(MOST)
+)
+_EXPIRED = _GRANTED.where(RUNS_OUT, _HAS_RUN_OUT)
+
+_MEMBERS = Rows(MemberRow.brand_id, MemberRow.id, name="members")
+_GRANTED_TO = (GrantRow.brand_id == _MEMBERS.c.brand_id) & (GrantRow.member == _MEMBERS.c.id)
+_ENABLED_FOR = (EnablementRow.brand_id == _MEMBERS.c.brand_id) & (
+    EnablementRow.member == _MEMBERS.c.id
+)
+_FIND_REMOVED = (
+    select(MemberRow.brand_id, MemberRow.id)
+    .where(MemberRow.is_to_end)
+    .order_by(MemberRow.brand_id, MemberRow.id)
+    .limit(MOST)
+)
+_FIND_ACCOUNTS_OF = (
+    select(GrantRow.brand_id, GrantRow.account_id).where(_GRANTED_TO, IS_GRANTED).limit(MOST)
+)
+_FIND_EXTENSIONS_OF = (
+    select(EnablementRow.brand_id, EnablementRow.extension)
+    .where(_ENABLED_FOR, IS_ENABLED)
+    .limit(MOST)
+)
+_GRANTED_TO_MEMBERS = _GRANTED.where(_GRANTED_TO)
+_ENABLED_FOR_MEMBERS = _ENABLED.where(_ENABLED_FOR)
+_END_REMOVAL = (
+    update(MemberRow)
+    .where(
+        MemberRow.brand_id == _MEMBERS.c.brand_id,
+        MemberRow.id == _MEMBERS.c.id,
+        MemberRow.is_to_end,
+        ~exists().where(
+            GrantRow.brand_id == MemberRow.brand_id, GrantRow.member == MemberRow.id, IS_GRANTED
+        ),
+        ~exists().where(
+            EnablementRow.brand_id == MemberRow.brand_id,
+            EnablementRow.member == MemberRow.id,
+            IS_ENABLED,
+        ),
+    )
+    .values(is_to_end=False)
+)
+
+_FIND_DELETED = (
+    select(AccountRow.brand_id, AccountRow.id)
+    .where(
+        AccountRow.is_to_end,
+        # Of what is being uninstalled the clearing ends everything, and counts it.
+        ~exists().where(
+            InstallationRow.brand_id == AccountRow.brand_id,
+            InstallationRow.extension == AccountRow.extension,
+            InstallationRow.is_to_end,
+        ),
+    )
+    .order_by(AccountRow.brand_id, AccountRow.id)
+    .limit(MOST)
+)
+_END_DELETION = (
+    update(AccountRow)
+    .where(
+        IS_OF_ACCOUNTS,
+        AccountRow.is_to_end,
+        ~exists().where(
+            GrantRow.brand_id == AccountRow.brand_id,
+            GrantRow.account_id == AccountRow.id,
+            IS_GRANTED,
+        ),
+    )
+    .values(is_to_end=False)
+)
+
+
+async def load_now(connection: AsyncConnection) -> datetime:
+    """Return the database's time: one clock, whichever process this is."""
+    return (await connection.scalars(_NOW)).one()
+
+
+async def find_expired(connection: AsyncConnection, most: int) -> set[AccountKey]:
+    """Return accounts with grants that have run out, the longest ago first."""
+    return await _pairs(connection, _FIND_EXPIRED, {"most": most})
+
+
+async def find_deleted(connection: AsyncConnection, most: int) -> set[AccountKey]:
+    """Return accounts whose grants are to end because they were deleted."""
+    return await _pairs(connection, _FIND_DELETED, {"most": most})
+
+
+async def find_removed(connection: AsyncConnection, most: int) -> set[Person]:
+    """Return members whose access is to end because they were removed."""
+    return await _pairs(connection, _FIND_REMOVED, {"most": most})
+
+
+async def find_accounts_of(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> set[AccountKey]:
+    """Return accounts that any of these members has a grant on."""
+    return await _pairs(connection, _FIND_ACCOUNTS_OF, _given(members=members, most=most))
+
+
+async def find_extensions_of(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> set[BrandExtension]:
+    """Return extensions that are enabled for any of these members."""
+    return await _pairs(connection, _FIND_EXTENSIONS_OF, _given(members=members, most=most))
+
+
+async def lock_free_accounts(
+    connection: AsyncConnection, accounts: Iterable[AccountKey]
+) -> set[AccountKey]:
+    """Return those that nobody else holds, held; the others are for later."""
+    return await _pairs(connection, _LOCK_ACCOUNTS, _given(accounts))
+
+
+async def lock_free_installations(
+    connection: AsyncConnection, extensions: Iterable[BrandExtension]
+) -> set[BrandExtension]:
+    """Return those that nobody else holds, held; the others are for later."""
+    return await _pairs(connection, _LOCK_INSTALLATIONS, _given(extensions=extensions))
+
+
+async def load_granted(
+    connection: AsyncConnection, accounts: Iterable[AccountKey], most: int
+) -> dict[GrantKey, Grant]:
+    """Return grants on these accounts that are not ended."""
+    return await _grants(connection, _GRANTED, _given(accounts, most=most))
+
+
+async def load_expired(
+    connection: AsyncConnection, accounts: Iterable[AccountKey], most: int
+) -> dict[GrantKey, Grant]:
+    """Return those that have run out."""
+    return await _grants(connection, _EXPIRED, _given(accounts, most=most))
+
+
+async def load_granted_to(
+    connection: AsyncConnection,
+    members: Iterable[Person],
+    accounts: Iterable[AccountKey],
+    most: int,
+) -> dict[GrantKey, Grant]:
+    """Return those of these members."""
+    given = _given(accounts, members=members, most=most)
+    return await _grants(connection, _GRANTED_TO_MEMBERS, given)
+
+
+async def load_enabled(
+    connection: AsyncConnection, extensions: Iterable[BrandExtension], most: int
+) -> dict[EnablementKey, Enablement]:
+    """Return enablements of these extensions that are not ended."""
+    return await _enablements(connection, _ENABLED, _given(extensions=extensions, most=most))
+
+
+async def load_enabled_for(
+    connection: AsyncConnection,
+    members: Iterable[Person],
+    extensions: Iterable[BrandExtension],
+    most: int,
+) -> dict[EnablementKey, Enablement]:
+    """Return those of these members."""
+    given = _given(extensions=extensions, members=members, most=most)
+    return await _enablements(connection, _ENABLED_FOR_MEMBERS, given)
+
+
+async def save_ending(connection: AsyncConnection, ending: Ending) -> None:
+    """Save what has ended, and note which accounts may have no owner now."""
+    await save_grants(connection, ending.grants)
+    if ending.enablements:
+        await save_enablements(connection, ending.enablements)
+    if ending.lost_an_owner:
+        await note_owners_lost(connection, ending.lost_an_owner)
+
+
+async def end_removals(connection: AsyncConnection, members: Iterable[Person]) -> int:
+    """Note of whom nothing is left; return how many these are."""
+    return (await connection.execute(_END_REMOVAL, _given(members=members))).rowcount
+
+
+async def end_deletions(connection: AsyncConnection, accounts: Iterable[AccountKey]) -> int:
+    """Note on which of these nothing is left; return how many these are."""
+    return (await connection.execute(_END_DELETION, _given(accounts))).rowcount
+
+
+def _given(
+    accounts: Iterable[AccountKey] | None = None,
+    *,
+    extensions: Iterable[BrandExtension] | None = None,
+    members: Iterable[Person] | None = None,
+    most: int | None = None,
+) -> dict[str, Any]:
+    """Return the parameters of a statement that has these."""
+    given: dict[str, Any] = {}
+    for rows, keys in ((ACCOUNTS, accounts), (_EXTENSIONS, extensions), (_MEMBERS, members)):
+        if keys is not None:
+            given |= rows.of(sorted(keys))
+    return given if most is None else given | {"most": most}
+
+
+async def _pairs(
+    connection: AsyncConnection, statement: Select[str, str], given: Mapping[str, Any]
+) -> set[tuple[str, str]]:
+    return {(brand, id_) for brand, id_ in await connection.execute(statement, given)}
+
+
+async def _grants(
+    connection: AsyncConnection, statement: Any, given: Mapping[str, Any]
+) -> dict[GrantKey, Grant]:
+    return dict(map(read_grant, await connection.execute(statement, given)))
+
+
+async def _enablements(
+    connection: AsyncConnection, statement: Any, given: Mapping[str, Any]
+) -> dict[EnablementKey, Enablement]:
+    return dict(map(read_enablement, await connection.execute(statement, given)))
