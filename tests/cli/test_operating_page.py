@@ -7,6 +7,7 @@ import pytest
 from prometheus_client import REGISTRY
 from pydantic import BaseModel
 
+from services.access.settings import AccessSettings
 from services.catalog.settings import CatalogSettings
 from services.credential_vault.settings import VaultSettings
 from services.installation.settings import InstallationSettings
@@ -38,6 +39,7 @@ def test_every_metric_is_explained_and_no_other() -> None:
         ("credential-vault", VaultSettings),
         ("catalog", CatalogSettings),
         ("installation", InstallationSettings),
+        ("access", AccessSettings),
     ],
 )
 def test_every_setting_of_a_service_is_explained(service: str, settings: type[BaseModel]) -> None:
