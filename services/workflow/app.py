@@ -7,13 +7,21 @@ from fastapi import APIRouter
 from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.installation import InstallationChanged
 
-from services.workflow.api import engines, proof_keys, rollouts, workflows
+from services.workflow.api import (
+    dependents,
+    engines,
+    proof_keys,
+    rollouts,
+    suspended,
+    workflows,
+)
 from services.workflow.handlers import handlers
 from services.workflow.jobs.clearing import clear_uninstalled
 from services.workflow.jobs.closing import close_rollouts
 from services.workflow.jobs.counting import count_engines
 from services.workflow.jobs.following import follow_entitlements
 from services.workflow.jobs.judging import judge_accounts
+from services.workflow.jobs.marking import mark_concerned
 from services.workflow.proof_keys import ProofKeys
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.settings import WorkflowSettings
@@ -45,7 +53,9 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
             return _woken(context, followed)
 
         async def judge() -> int:
-            return _woken(context, await judge_accounts(context.writer, settings.at_once))
+            marked = await mark_concerned(context.writer, settings.at_once)
+            judged = await judge_accounts(context.writer, settings.at_once)
+            return _woken(context, marked + judged)
 
         async def close() -> int:
             looked_at = await close_rollouts(context.writer, keys.newest, rhythm, settings.at_once)
@@ -75,15 +85,15 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
 
     def routes(_context: Context) -> APIRouter:
         router = APIRouter()
-        for one in (engines.router, rollouts.router, workflows.router):
-            router.include_router(one)
+        for one in (engines, suspended, rollouts, dependents, workflows):
+            router.include_router(one.router)
         router.include_router(proof_keys.proof_keys_router(keys))
         return router
 
     return Service(
         name="workflow",
         handlers=handlers,
-        listens_to=("catalog", "installation", "credential-vault"),
+        listens_to=("catalog", "installation", "access", "credential-vault"),
         prepare=prepare,
         jobs=jobs,
         routes=routes,

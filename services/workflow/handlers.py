@@ -1,5 +1,11 @@
 """The workflow service on the wire: what it accepts, and the news it listens to."""
 
+from keyturn_contracts.access import (
+    AccessPolicyChanged,
+    EnablementChanged,
+    GrantChanged,
+    MemberChanged,
+)
 from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.credential_vault import AccountChanged, CredentialFetched
 from keyturn_contracts.installation import InstallationChanged
@@ -21,6 +27,12 @@ from services.workflow.rules.engine import (
     decide_retirement,
 )
 from services.workflow.rules.rollout import decide_override
+from services.workflow.store.access import (
+    save_enablements,
+    save_grants,
+    save_members,
+    save_policies,
+)
 from services.workflow.store.account import save_accounts, save_receipts
 from services.workflow.store.engine import lock_logs, save_logs
 from services.workflow.store.entitlement import save_installations, save_licences
@@ -42,6 +54,10 @@ handlers = Handlers(
     # Before accounts, which are barred by them.
     Listener(LicenceChanged, save_licences),
     Listener(InstallationChanged, save_installations),
+    Listener(MemberChanged, save_members),
+    Listener(AccessPolicyChanged, save_policies),
+    Listener(EnablementChanged, save_enablements),
+    Listener(GrantChanged, save_grants),
     Listener(AccountChanged, save_accounts),
     Listener(CredentialFetched, save_receipts),
 )

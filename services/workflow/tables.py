@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any
 
+from keyturn_contracts.access import EnablementState, GrantState, Level, OnLoss
+from keyturn_contracts.catalog import Party
 from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.workflow import EngineKind, EngineState, RolloutState
 from sqlalchemy import CheckConstraint, Index, MetaData, Text, text
@@ -81,11 +83,13 @@ class AccountRow(Base):
     epoch: Mapped[int]
     sequence: Mapped[int]
     extension: Mapped[str]
-    creator: Mapped[str]
     state: Mapped[str]
     version: Mapped[int]
     barred: Mapped[str | None]
     """Why nobody of the brand may use its extension: what is known of licence and installation."""
+    party: Mapped[Party] = mapped_column(Text)
+    """By whom its extension is, as its installation says: a third party's is enabled for members.
+    Until that is known, it is taken for one."""
     holders: Mapped[dict[str, Any]]
     """By engine, the end of its last lease or null."""
     opened_version: Mapped[int] = mapped_column(server_default=text("1"))
@@ -138,6 +142,7 @@ class InstallationRow(Base):
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     extension: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[InstallationState] = mapped_column(Text)
+    party: Mapped[Party] = mapped_column(Text)
     is_implicit: Mapped[bool]
     is_preview: Mapped[bool]
     uninstall_id: Mapped[str | None]
@@ -148,6 +153,69 @@ class InstallationRow(Base):
     sequence: Mapped[int]
     is_to_follow: Mapped[bool]
     """As of a licence."""
+
+
+class PolicyRow(Base):
+    """A copy of what a brand chose for tasks without access. No row: they are suspended."""
+
+    __tablename__ = "policy"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    on_loss: Mapped[OnLoss] = mapped_column(Text)
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class GrantRow(Base):
+    """A copy of what was announced of one member, or everyone (`*`), and one account."""
+
+    __tablename__ = "access_grant"
+    __table_args__ = (
+        _has_a_brand(),
+        Index("access_grant_member_idx", "brand_id", "member", "account_id"),
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[Level] = mapped_column(Text)
+    state: Mapped[GrantState] = mapped_column(Text)
+    until: Mapped[datetime | None]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class EnablementRow(Base):
+    """A copy of what was announced of one member, or everyone (`*`), and one extension."""
+
+    __tablename__ = "enablement"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[EnablementState] = mapped_column(Text)
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
+class ConcernRow(Base):
+    """What news of access was about, until the accounts that it concerns are marked.
+
+    What is empty stands for whichever: a member alone for all that their workflows use, a brand
+    alone for all its accounts.
+    """
+
+    __tablename__ = "concern"
+    __table_args__ = (_has_a_brand(), {"postgresql_with": {"fillfactor": 50}})
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    member: Mapped[str] = mapped_column(primary_key=True)
+    extension: Mapped[str] = mapped_column(primary_key=True)
+    times: Mapped[int]
+    """How often: news that comes while accounts are being marked has them marked once more."""
 
 
 class ClearanceRow(Base):
@@ -200,7 +268,10 @@ class WorkflowRow(Base):
     """A workflow that has a binding on record."""
 
     __tablename__ = "workflow"
-    __table_args__ = (_has_a_brand(),)
+    __table_args__ = (
+        _has_a_brand(),
+        Index("workflow_owner_idx", "brand_id", "owner", "engine_id", "id"),
+    )
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     engine_id: Mapped[str] = mapped_column(primary_key=True)
@@ -237,6 +308,29 @@ class BindingRow(Base):
     is_vanished: Mapped[bool]
 
 
+class UsageRow(Base):
+    """How many tasks of one owner's workflows use an account in one engine. It is never deleted.
+
+    It is what access is judged by: as many rows as owners, however many bindings there are. It
+    changes under the lock of its engine, and of its account, shared.
+    """
+
+    __tablename__ = "usage"
+    __table_args__ = (
+        _has_a_brand(),
+        CheckConstraint("count >= 0", name="count"),
+        Index("usage_owner_idx", "brand_id", "owner", "account_id"),
+        {"postgresql_with": {"fillfactor": 50}},
+    )
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    account_id: Mapped[str] = mapped_column(primary_key=True)
+    engine_id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    count: Mapped[int]
+    changes: Mapped[int]
+
+
 class HoldingRow(Base):
     """What an engine has told of one account and last confirmed. It is never deleted."""
 
@@ -244,6 +338,10 @@ class HoldingRow(Base):
     __table_args__ = (
         _has_a_brand(),
         CheckConstraint("octet_length(digest) = 32", name="digest"),
+        CheckConstraint(
+            "octet_length(suspended) = 32 AND octet_length(announced_suspended) = 32",
+            name="suspended",
+        ),
         CheckConstraint("count >= 0 AND vanished_count >= 0", name="counts"),
         Index("holding_account_idx", "brand_id", "account_id"),
         {"postgresql_with": {"fillfactor": 50}},
@@ -263,6 +361,10 @@ class HoldingRow(Base):
     announced_bound: Mapped[bool]
     announced_allowed: Mapped[bool]
     announced_reason: Mapped[str | None]
+    suspended: Mapped[bytes]
+    """A digest of which of its tasks are suspended, and why; zero where none is."""
+    announced_suspended: Mapped[bytes]
+    suspensions: Mapped[int]
 
 
 class ConfirmationRow(Base):

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from keyturn_contracts.digest import binding_digest, sum_of
 from keyturn_contracts.message import Event
+from keyturn_contracts.rights import Facts, Grant
 from keyturn_contracts.workflow import (
     EVERYTHING,
     BeginEpoch,
@@ -13,7 +15,7 @@ from keyturn_contracts.workflow import (
     SaveWorkflows,
 )
 
-from services.workflow.rules.access import may_use
+from services.workflow.rules.access import Access, know, may_use
 from services.workflow.rules.account import Account
 from services.workflow.rules.confirmation import decide_confirmation
 from services.workflow.rules.engine import EngineLog, Place, decide_epoch, decide_registration
@@ -29,30 +31,50 @@ from services.workflow.rules.record import (
 )
 from shared.decisions import Applied, AppliedToMany, Decision, Refused
 from shared.messaging.envelope import Asked
-from tests.workflow.given import GivenEngine
+from tests.workflow.given import ADA, NOON, GivenEngine
 
 MAIL = Account(
     id="mail",
     extension="smtp-relay",
-    creator="ada",
     state="connected",
     version=1,
     epoch=1,
+    party="first",
 )
+
+
+def given_access(*accounts: Account, at: datetime = NOON, **grants: tuple[str, ...]) -> Access:
+    """Return what is known where each account, by name, was given to these; else to `ada`."""
+    facts = Facts()
+    for one in accounts:
+        know(facts, one)
+        given = grants.get(one.id, (ADA,))
+        facts.grants[one.id] = {
+            member: Grant("owner" if member == ADA else "user") for member in given
+        }
+    return Access(at=at, facts=facts)
 
 
 class Books:
     """Applies what an engine sends, in the order it is told."""
 
-    def __init__(self, engine: GivenEngine, accounts: Mapping[str, Account] | None = None) -> None:
+    def __init__(
+        self,
+        engine: GivenEngine,
+        accounts: Mapping[str, Account] | None = None,
+        access: Access | None = None,
+    ) -> None:
         registered = decide_registration(None, engine.registered())
         assert isinstance(registered, Applied)
         self.engine = engine
         self.record = Record(
             engine=registered.state.engine,
             accounts={"mail": MAIL} if accounts is None else accounts,
+            access=access
+            or given_access(*({"mail": MAIL} if accounts is None else accounts).values()),
             workflows={},
             holdings={},
+            usage={},
         )
         self.receipts: dict[tuple[str, int], str] = {}
         self.events: list[Event] = []
@@ -137,7 +159,7 @@ class Books:
             for task, binding in workflow.bindings.items():
                 before = found.get(task.account_id, NOTHING)
                 account = self.record.accounts.get(task.account_id)
-                allowed = may_use(account, workflow.owner) is None
+                allowed = may_use(account, workflow.owner, self.record.access) is None
                 found[task.account_id] = (
                     replace(before, vanished_count=before.vanished_count + 1)
                     if binding.is_vanished

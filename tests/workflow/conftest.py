@@ -14,6 +14,8 @@ from services.workflow.jobs.closing import close
 from services.workflow.jobs.counting import count
 from services.workflow.jobs.following import follow
 from services.workflow.jobs.judging import judge
+from services.workflow.jobs.marking import mark
+from services.workflow.store.concern import load_concerns
 from services.workflow.tables import Base
 from shared.messaging.batch import apply_batch
 from tests.batches import Database, service_database
@@ -23,9 +25,13 @@ from tests.workflow.given import (
     account_event,
     account_news,
     by_person,
+    enablement_news,
     fetched,
+    grant_news,
+    implicit_news,
     installation_news,
     licence_news,
+    policy_news,
     utc_now,
     workflow,
 )
@@ -43,11 +49,16 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
         handlers,
         [
             licence_news(brand=brand),
+            implicit_news(brand=brand),
             installation_news(
                 "uninstalling", sequence=1, brand=brand, uninstall_id="of-old", extension="pager"
             ),
             account_news(account_event(version=1), 1, brand=brand),
             account_news(account_event("chat", version=1), 1, brand=brand),
+            grant_news(brand=brand),
+            grant_news("*", "chat", brand=brand),
+            enablement_news(brand=brand),
+            policy_news("suspend", brand=brand),
             fetched(version=1, brand=brand),
             first.registered(),
             second.registered(),
@@ -66,6 +77,8 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
         [account_news(account_event(version=2, holders=holders), 2, brand=brand)],
     )
     assert await follow(connection, 100) == 1
+    await mark(connection, await load_concerns(connection, 100))
+    assert await judge(connection, 100) == 2
     await close(connection, PROOF_KEY, QUIET, 100)
     override = OverrideRollout(rollout_id="mail.2", engines=("e2",), reason="Lost.")
     await apply_batch(connection, handlers, [by_person(override, brand=brand, at=utc_now())])
@@ -85,5 +98,6 @@ async def database(stack: RunningStack) -> AsyncIterator[Database]:
 async def world(database: Database) -> World:
     world = World(database)
     await world.licence("smtp-relay")
+    await world.tell(implicit_news(), enablement_news())
     await world.close()
     return world

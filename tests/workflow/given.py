@@ -5,6 +5,19 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TypeVar
 
+from keyturn_contracts.access import (
+    AccessGranted,
+    AccessPolicyChanged,
+    AccessRevoked,
+    EnablementChanged,
+    ExtensionDisabled,
+    ExtensionEnabled,
+    GrantChanged,
+    MemberChanged,
+    MemberRegistered,
+    MemberRemoved,
+    OnLoss,
+)
 from keyturn_contracts.actor import Actor, Role, engine_issuer, sign_command
 from keyturn_contracts.catalog import LicenceChanged
 from keyturn_contracts.credential_vault import (
@@ -51,7 +64,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOCAL = new_signing_key()
 RECEIPT = "ab" * 32
 ADA = "ada"
-"""Who created the accounts."""
+"""Who created the accounts, and owns them."""
 MEMBER: frozenset[Role] = frozenset({"member"})
 
 
@@ -303,6 +316,83 @@ def installation_news(
         ),
     }
     event = ExtensionInstalled.model_validate(content | changes)
+    return News(event, brand=brand, epoch=1, sequence=sequence, at=NOON)
+
+
+def implicit_news(
+    extension: str = "smtp-relay", *, sequence: int = 1, brand: str = "acme"
+) -> News[InstallationChanged]:
+    """Have the installation service tell of what comes with the licence."""
+    return installation_news(
+        sequence=sequence, brand=brand, extension=extension, implicit=True, party="first"
+    )
+
+
+def grant_news(
+    member: str = ADA,
+    account_id: str = "mail",
+    *,
+    sequence: int = 1,
+    brand: str = "acme",
+    is_ended: bool = False,
+    **changes: object,
+) -> News[GrantChanged]:
+    """Have access tell what somebody, or everyone (`*`), was given of an account, or lost."""
+    content: dict[str, object] = {
+        "account_id": account_id,
+        "member": member,
+        "level": "owner" if member == ADA else "user",
+        "state": "ended" if is_ended else "granted",
+        "how": "granted",
+        "by": ADA,
+        "since": NOON,
+        "why_ended": "revoked" if is_ended else None,
+    }
+    kind = AccessRevoked if is_ended else AccessGranted
+    event = kind.model_validate(content | changes)
+    return News(event, brand=brand, epoch=1, sequence=sequence, at=NOON)
+
+
+def member_news(
+    member: str,
+    *,
+    sequence: int = 1,
+    brand: str = "acme",
+    is_removed: bool = False,
+    role: str = "member",
+) -> News[MemberChanged]:
+    content = {
+        "member_id": member,
+        "role": role,
+        "state": "removed" if is_removed else "registered",
+    }
+    kind = MemberRemoved if is_removed else MemberRegistered
+    return News(kind.model_validate(content), brand=brand, epoch=1, sequence=sequence, at=NOON)
+
+
+def enablement_news(
+    member: str = "*",
+    extension: str = "smtp-relay",
+    *,
+    sequence: int = 1,
+    brand: str = "acme",
+    is_ended: bool = False,
+) -> News[EnablementChanged]:
+    content = {
+        "extension": extension,
+        "member": member,
+        "state": "disabled" if is_ended else "enabled",
+        "by": "root",
+        "since": NOON,
+    }
+    kind = ExtensionDisabled if is_ended else ExtensionEnabled
+    return News(kind.model_validate(content), brand=brand, epoch=1, sequence=sequence, at=NOON)
+
+
+def policy_news(
+    on_loss: OnLoss, *, sequence: int = 1, brand: str = "acme"
+) -> News[AccessPolicyChanged]:
+    event = AccessPolicyChanged(on_loss=on_loss)
     return News(event, brand=brand, epoch=1, sequence=sequence, at=NOON)
 
 

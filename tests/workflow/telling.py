@@ -55,7 +55,6 @@ class Account:
     def __init__(self) -> None:
         self.version = 0
         self.sequence = 0
-        self.creator = "ada"
         self.is_deleted = False
         self.holders: set[str] = set()
 
@@ -134,6 +133,7 @@ class Telling(RuleBasedStateMachine):
     @initialize()
     def register(self) -> None:
         self.license(is_licensed=True)
+        self.begin_access()
         for one in self.engines.values():
             self.run(self._apply(one.registered(), one.begin()))
         # The third account's news comes when it comes.
@@ -142,6 +142,10 @@ class Telling(RuleBasedStateMachine):
 
     def rotate(self, account_id: str, holders: set[str]) -> None:
         """Have the vault tell of an account's next version."""
+        raise NotImplementedError
+
+    def begin_access(self) -> None:
+        """Have what decides about access be told for the first time."""
         raise NotImplementedError
 
     def license(self, *, is_licensed: bool) -> None:

@@ -207,6 +207,7 @@ async def test_what_is_behind_is_found_beyond_one_look_at_the_rollouts(
     names = [f"a{one:03}" for one in range(120)]
     await world.tell(engine.save(*(workflow(one, "a", account_id=one) for one in names)))
     await world.tell(*(world.news(one, 2) for one in names))
+    await world.tell(*(world.granted("ada", one) for one in names))
     await world.close()
 
     found = await client.items("/v1/workflows/behind", limit=7)

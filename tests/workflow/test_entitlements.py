@@ -9,11 +9,12 @@ from keyturn_contracts.workflow import NotAllowed
 from sqlalchemy import text
 
 from services.workflow.jobs.following import follow
-from services.workflow.rules.access import WHY, count_allowed, may_use
+from services.workflow.rules.access import WHY, may_use
 from services.workflow.rules.account import Account
 from services.workflow.rules.entitlement import NOTHING, Barred, Entitlement, why_barred
 from services.workflow.rules.holding import Holding, standing_of
-from tests.workflow.books import MAIL
+from services.workflow.rules.usage import Usage, judge_all
+from tests.workflow.books import MAIL, given_access
 from tests.workflow.given import fetched, installation_news, licence_news, workflow
 from tests.workflow.rotating import given_rollout, waits_for
 from tests.workflow.test_races import begin, until_waiting
@@ -29,7 +30,8 @@ LICENSED = Entitlement(is_licensed=True)
     ("entitlement", "reason"),
     [
         (NOTHING, "not_licensed"),
-        (LICENSED, None),
+        (LICENSED, "not_installed"),
+        (replace(LICENSED, is_implicit=True), None),
         (replace(LICENSED, state="installed"), None),
         (replace(LICENSED, state="suspended"), "not_licensed"),
         (replace(LICENSED, state="uninstalling"), "not_installed"),
@@ -58,11 +60,11 @@ def test_what_is_licensed_may_be_used_unless_its_installation_says_no(
 def test_of_several_reasons_the_one_that_holds_for_most_is_told(
     account: Account | None, reason: NotAllowed
 ) -> None:
-    assert may_use(account, "bob") == reason
-    assert may_use(account, "ada") == (None if reason == "no_access" else reason)
+    access = given_access(MAIL)
+    assert may_use(account, "bob", access) == reason
+    assert may_use(account, "ada", access) == (None if reason == "no_access" else reason)
     assert WHY[reason].endswith(".")
-    if account is not None:
-        assert count_allowed(account, {"bob": 2}) == 0
+    assert judge_all(account, {"bob": Usage(2)}, access).allowed == 0
     assert standing_of(Holding(count=2), account).reason == reason
 
 
@@ -88,7 +90,7 @@ async def test_a_licence_that_shrinks_suspends_and_one_that_grows_back_resumes(
     assert suspended == [("e1", False, "not_licensed")]
     assert (shrunk.count, shrunk.digest, shrunk.allowed_count) == (2, before.digest, 0)
     assert await world.bindings() == [("e1", True, None)]
-    assert await world.holding() == before
+    assert await world.holding() == replace(before, suspensions=before.suspensions + 2)
 
 
 async def test_an_installation_that_ends_suspends_and_a_new_one_resumes(world: World) -> None:

@@ -19,21 +19,26 @@ from hypothesis.stateful import (
 from keyturn_contracts.credential_vault import HolderRef
 from keyturn_contracts.digest import binding_digest, sum_of, to_hex
 from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.jobs.closing import close
 from services.workflow.jobs.counting import count
 from services.workflow.jobs.following import follow
 from services.workflow.jobs.judging import judge
+from services.workflow.jobs.marking import mark
+from services.workflow.rules.holding import Holding
 from services.workflow.rules.rollout import Rhythm
-from services.workflow.store.holding import load_holdings_of
+from services.workflow.store.concern import load_concerns
+from services.workflow.store.holding import HoldingKey, load_holdings_of
 from services.workflow.tables import Base, BindingRow, EngineRow, RolloutRow
 from shared.database.engines import create_engine
 from tests.batches import Database, service_database
 from tests.running_stack import RunningStack
 from tests.workflow.conftest import fill
 from tests.workflow.given import account_event, account_news
+from tests.workflow.giving import Giving
 from tests.workflow.reference import Task, digest_of
-from tests.workflow.telling import ENGINES, Account, Telling, accounts, engines, people
+from tests.workflow.telling import ENGINES, Account, accounts, engines
 from tests.workflow.world import DAY, PROOF_KEY
 
 RHYTHM = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=DAY, look_again=DAY)
@@ -41,7 +46,11 @@ RHYTHM = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=
 EXAMPLES = 40
 
 
-class Holdings(Telling):
+class Holdings(Giving):
+    def __init__(self) -> None:
+        super().__init__()
+        self.suspended: dict[HoldingKey, tuple[int, set[tuple[Task, str]]]] = {}
+
     # What the vault says, and the jobs.
 
     def _news(self, account_id: str) -> None:
@@ -51,7 +60,6 @@ class Holdings(Telling):
             account_id,
             account.version,
             holders=tuple(HolderRef(engine_id=one) for one in sorted(account.holders)),
-            creator=account.creator,
             state="deleted" if account.is_deleted else "connected",
             unretired=[1],
         )
@@ -63,13 +71,6 @@ class Holdings(Telling):
         account.version += 1
         account.holders = holders
         self._news(account_id)
-
-    @precondition(lambda self: self.accounts)
-    @rule(account_id=accounts, creator=people)
-    def hand_over(self, account_id: str, creator: str) -> None:
-        if account_id in self.accounts:
-            self.accounts[account_id].creator = creator
-            self._news(account_id)
 
     @precondition(lambda self: self.accounts)
     @rule(account_id=accounts)
@@ -103,8 +104,7 @@ class Holdings(Telling):
     async def _close(self) -> None:
         while True:
             async with self.database.writer.begin() as connection:
-                found = await follow(connection, 100)
-                found += await judge(connection, 100)
+                found = await self._judge(connection)
                 found += await close(connection, PROOF_KEY, RHYTHM, 100)
             if not found:
                 return
@@ -141,11 +141,24 @@ class Holdings(Telling):
         return waiting
 
     def _allowed(self, engine_id: str, account_id: str) -> int:
-        account = self.accounts.get(account_id)
-        if account is None or account.is_deleted or not self.is_licensed:
-            return 0
         told = self.told[engine_id]
-        return sum(told.owners[one[1]] == account.creator for one in told.on_record(account_id))
+        return sum(
+            self.why_suspended(account_id, told.owners[one[1]]) is None
+            for one in told.on_record(account_id)
+        )
+
+    def _suspended(self, engine_id: str, account_id: str) -> set[tuple[Task, str]]:
+        told = self.told[engine_id]
+        return {
+            (one, reason)
+            for one in told.on_record(account_id)
+            if (reason := self.why_suspended(account_id, told.owners[one[1]])) is not None
+        }
+
+    async def _judge(self, connection: AsyncConnection) -> int:
+        concerns = await load_concerns(connection, 100)
+        await mark(connection, concerns)
+        return len(concerns) + await follow(connection, 100) + await judge(connection, 100)
 
     # What has to be so, always.
 
@@ -155,8 +168,8 @@ class Holdings(Telling):
 
     async def _compare(self) -> None:
         async with self.database.writer.begin() as connection:
-            await follow(connection, 100)
-            await judge(connection, 100)
+            while await self._judge(connection):
+                pass
             await count(connection, timedelta(0), 100)
             holdings = await load_holdings_of(connection, [(self.brand, one) for one in ENGINES])
             bindings = (
@@ -192,6 +205,7 @@ class Holdings(Telling):
             assert holding.vanished_count == told.vanished(account_id)
             assert holding.allowed_count == self._allowed(key.engine_id, account_id)
             assert holding.announced.is_allowed == (holding.allowed_count > 0)
+            self._compare_suspended(key, holding)
             assert holding.announced.is_bound == (holding.count > 0)
             assert holding.confirmed_version == told.confirmed.get(account_id, 0)
             assert holding.failed_count == told.failed.get(account_id, 0)
@@ -200,6 +214,15 @@ class Holdings(Telling):
             (key.engine_id, key.account_id) for key in holdings
         }
         assert not missing
+
+    def _compare_suspended(self, key: HoldingKey, holding: Holding) -> None:
+        """Compare: an engine that heard no higher number knows what it must not run."""
+        assert holding.announced_suspended == holding.suspended
+        expected = self._suspended(key.engine_id, key.account_id)
+        assert (holding.suspended == 0) == (not expected)
+        number, before = self.suspended.get(key, (0, set[tuple[Task, str]]()))
+        assert holding.suspensions > number if expected != before else True
+        self.suspended[key] = (holding.suspensions, expected)
 
     def _expected_uses(self, on_record: set[Task]) -> dict[str, dict[str, int]]:
         used = [one for one in on_record if self._is_alive(one[0])]

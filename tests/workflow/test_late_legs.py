@@ -122,7 +122,9 @@ async def test_a_retired_engine_is_not_bound_again_by_an_accounts_news(world: Wo
     await world.close()
     await world.events()
 
-    await world.account("mail", 3, creator="bob")
+    await world.take("ada")
+    await world.close()
+    await world.give("ada")
     await world.account("mail", 3)
     await world.close()
 

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.workflow.handlers import handlers
 from services.workflow.jobs.closing import close
 from services.workflow.jobs.judging import judge
+from services.workflow.jobs.marking import mark
 from services.workflow.store.account import lock_accounts, share_accounts
+from services.workflow.store.concern import load_concerns
 from shared.messaging.batch import Message, apply_batch
 from tests.waiting import eventually
 from tests.workflow.given import GivenEngine, fetched, workflow
@@ -144,7 +146,7 @@ async def test_an_accounts_first_news_finds_who_has_named_it_meanwhile(world: Wo
 async def test_a_binding_that_waits_for_the_accounts_news_knows_it_at_once(world: World) -> None:
     engine = await world.engine()
     async with world.database.writer.begin() as other:
-        await begin(other, world.news())
+        await begin(other, world.news(), world.granted("ada"))
         saving = create_task(world.tell(engine.save(workflow("w1", "a"))))
         await until_waiting(world, saving)
     await saving
@@ -184,8 +186,9 @@ async def test_the_closer_waits_for_news_that_lets_somebody_else_in(world: World
     third = await world.engine("e3")
     await world.tell(third.save(workflow("w1", "a", owner="bob")))
     await world.tell(second.confirm(2, ONE))
+    await world.give("bob")
     async with world.database.writer.begin() as other:
-        await begin(other, world.news("mail", 2, "e1", "e2", creator="bob"))
+        await mark(other, await load_concerns(other, 100))
         closing = create_task(world.look())
         await until_waiting(world, closing)
     assert await closing == 0

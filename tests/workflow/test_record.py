@@ -17,15 +17,19 @@ from services.workflow.rules.account import Account
 from services.workflow.rules.holding import NOTHING
 from services.workflow.rules.list import give_up
 from shared.decisions import AppliedToMany, Refused
-from tests.workflow.books import MAIL, Books
+from tests.workflow.books import MAIL, Books, given_access
 from tests.workflow.given import GivenEngine, workflow
 
-CHAT = Account(id="chat", extension="chat", creator="bob", state="connected", version=1, epoch=1)
+CHAT = Account(id="chat", extension="chat", state="connected", version=1, epoch=1, party="first")
+"""What `bob` owns, as `ada` owns the others."""
 
 
 def given_books(*accounts: Account) -> tuple[GivenEngine, Books]:
     engine = GivenEngine()
-    return engine, Books(engine, {one.id: one for one in accounts or (MAIL,)})
+    known = accounts or (MAIL,)
+    return engine, Books(
+        engine, {one.id: one for one in known}, given_access(*known, chat=("bob",))
+    )
 
 
 def part(
@@ -126,7 +130,7 @@ def test_a_task_may_use_two_accounts_and_one_named_twice_is_one() -> None:
 
 
 def test_a_task_is_suspended_with_its_reason_and_counts_all_the_same() -> None:
-    gone = Account(id="gone", extension="x", creator="ada", state="deleted", version=2, epoch=1)
+    gone = Account(id="gone", extension="x", state="deleted", version=2, epoch=1)
     engine, books = given_books(MAIL, CHAT, gone)
     tasks = tuple(
         SavedTask(task_id=account_id, account_id=account_id)

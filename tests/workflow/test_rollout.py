@@ -43,9 +43,7 @@ RHYTHM = Rhythm(
     ask_at_most=timedelta(minutes=15),
     look_again=timedelta(minutes=1),
 )
-MAIL = Account(
-    id="mail", extension="smtp-relay", creator="ada", state="connected", version=2, epoch=1
-)
+MAIL = Account(id="mail", extension="smtp-relay", state="connected", version=2, epoch=1)
 CONFIRMED = Holding(count=1, allowed_count=1, confirmed_version=2, confirmed_holds=True)
 SECOND = timedelta(seconds=1)
 
@@ -233,7 +231,7 @@ OVERRIDE = OverrideRollout(rollout_id="mail.2", engines=("e1",), reason="It was 
 
 
 def given_overridable(rollout: Rollout) -> Overridable:
-    return Overridable(rollout=rollout, owner="ada", engines=frozenset({"e1", "e2"}))
+    return Overridable(rollout=rollout, owners=frozenset({"ada"}), engines=frozenset({"e1", "e2"}))
 
 
 def test_an_override_excuses_by_name_and_on_the_record() -> None:

@@ -77,7 +77,8 @@ async def test_a_suspended_binding_is_no_leg_and_a_resumed_one_is(world: World) 
     await world.close()
     assert [type(one) for one in await world.rollout_events()][-1] is RolloutCompleted
 
-    await world.account("mail", 3, creator="bob")
+    await world.give("bob")
+    await world.account("mail", 3)
     assert await waits_for(world) == {"e1": "unconfirmed"}
 
 

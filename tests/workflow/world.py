@@ -19,6 +19,7 @@ from services.workflow.jobs.closing import close_rollouts
 from services.workflow.jobs.counting import count_engines
 from services.workflow.jobs.following import follow_entitlements
 from services.workflow.jobs.judging import judge_accounts
+from services.workflow.jobs.marking import mark_concerned
 from services.workflow.rules.holding import Holding
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.store.holding import HoldingKey, load_holdings
@@ -26,9 +27,11 @@ from services.workflow.tables import ProofRow
 from shared.messaging.batch import Batch, Message
 from tests.batches import Database, Published, clear_outbox, deliver, published
 from tests.workflow.given import (
+    ADA,
     GivenEngine,
     account_event,
     account_news,
+    grant_news,
     installation_news,
     licence_news,
     utc_now,
@@ -56,8 +59,23 @@ class World:
     async def account(
         self, account_id: str = "mail", version: int = 1, *holders: str | HolderRef, **changes: Any
     ) -> None:
-        """Have the vault tell of an account; each time it is newer news."""
-        await self.tell(self.news(account_id, version, *holders, **changes))
+        """Have the vault tell of an account, and access of its owner; each time newer news."""
+        news: list[Message] = [self.news(account_id, version, *holders, **changes)]
+        if not self.sequences[f"{account_id}/{ADA}"]:
+            news.append(self.granted(ADA, account_id))
+        await self.tell(*news)
+
+    def granted(self, member: str, account_id: str = "mail", **changes: Any) -> Message:
+        """Have access tell what a member was given; each time it is newer news."""
+        name = f"{account_id}/{member}"
+        self.sequences[name] += 1
+        return grant_news(member, account_id, sequence=self.sequences[name], **changes)
+
+    async def give(self, member: str, account_id: str = "mail", **changes: Any) -> None:
+        await self.tell(self.granted(member, account_id, **changes))
+
+    async def take(self, member: str, account_id: str = "mail", **changes: Any) -> None:
+        await self.tell(self.granted(member, account_id, is_ended=True, **changes))
 
     def news(
         self, account_id: str = "mail", version: int = 1, *holders: str | HolderRef, **changes: Any
@@ -75,8 +93,9 @@ class World:
     async def installation(self, state: str = "installed", **changes: Any) -> None:
         """Have the installation service tell of `smtp-relay`."""
         self.sequences["installation"] += 1
-        news = installation_news(state, sequence=self.sequences["installation"], **changes)
-        await self.tell(news)
+        # After what the licence has brought.
+        sequence = self.sequences["installation"] + 1
+        await self.tell(installation_news(state, sequence=sequence, **changes))
 
     async def tell(self, *messages: Message) -> Batch:
         return await deliver(self.database.writer, handlers, *messages)
@@ -99,7 +118,11 @@ class World:
     async def follow(self) -> int:
         return await follow_entitlements(self.database.writer, 100)
 
+    async def mark(self) -> int:
+        return await mark_concerned(self.database.writer, 100)
+
     async def judge(self) -> int:
+        await self.mark()
         return await judge_accounts(self.database.writer, 100)
 
     async def close(self, rhythm: Rhythm = QUIET) -> None:

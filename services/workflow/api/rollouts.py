@@ -85,7 +85,7 @@ async def list_rollouts(
     limit: Limit = 50,
 ) -> RolloutsBody:
     """List rollouts, the newest first, as they were last announced."""
-    wanted = Filter(creator=whose(caller), account_id=account, state=state)
+    wanted = Filter(owner=whose(caller), account_id=account, state=state)
     async with brand_connection(context, caller) as connection:
         rows = await queries.load_page(
             connection, caller.brand, STATE, wanted, after=_place(after), limit=limit + 1
@@ -103,9 +103,9 @@ async def show_rollout(
     rollout_id: RolloutId, caller: Caller, context: HasContext
 ) -> RolloutInFullBody:
     """Show a rollout; one that has not ended, as its legs are now."""
-    creator = whose(caller)
+    owner = whose(caller)
     async with brand_connection(context, caller) as connection:
-        rollout = await _load(connection, caller.brand, rollout_id, creator)
+        rollout = await _load(connection, caller.brand, rollout_id, owner)
         view, now = await _view_now(connection, caller.brand, rollout)
         failed: Sequence[Any] = ()
         vanished: Sequence[Any] = ()
@@ -128,9 +128,9 @@ async def show_rollout(
 )
 async def show_proof(rollout_id: RolloutId, caller: Caller, context: HasContext) -> Response:
     """Return the proof of a completed rollout, byte by byte as it was signed."""
-    creator = whose(caller)
+    owner = whose(caller)
     async with brand_connection(context, caller) as connection:
-        rollout = await _load(connection, caller.brand, rollout_id, creator)
+        rollout = await _load(connection, caller.brand, rollout_id, owner)
         bundle = await queries.load_proof(
             connection, caller.brand, rollout.account_id, rollout.version
         )
@@ -140,12 +140,12 @@ async def show_proof(rollout_id: RolloutId, caller: Caller, context: HasContext)
 
 
 async def _load(
-    connection: AsyncConnection, brand: str, rollout_id: str, creator: str | None
+    connection: AsyncConnection, brand: str, rollout_id: str, owner: str | None
 ) -> Rollout:
     _, account_id, version = rollout_key(brand, rollout_id)
     row = None
     if version < 2**63:
-        row = await queries.load_one(connection, brand, STATE, account_id, version, creator=creator)
+        row = await queries.load_one(connection, brand, STATE, account_id, version, owner=owner)
     if row is None:
         raise ApiError("not_found", f"There is no rollout {rollout_id} in your brand.")
     return read_rollout(row)[1]
@@ -156,7 +156,7 @@ async def _view_now(
 ) -> tuple[View, datetime]:
     """Return the rollout's view, counted anew unless it has ended, and the time."""
     now = await queries.load_time(connection)
-    row = await queries.load_account(connection, brand, COPIED, rollout.account_id, creator=None)
+    row = await queries.load_account(connection, brand, COPIED, rollout.account_id, owner=None)
     key, account = (None, None) if row is None else read_account(row)
     if rollout.state in ENDED or key is None or account is None:
         return rollout.view, now

@@ -1,12 +1,12 @@
-"""Workflows: which there are, which depend on an account, and which are behind."""
+"""Workflows: which there are, and which are behind."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from keyturn_contracts.ids import Id
 from keyturn_contracts.message import Key
-from keyturn_contracts.workflow import NotAllowed, WhyWaiting
+from keyturn_contracts.workflow import WhyWaiting
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,6 @@ from services.workflow.api.seeing import whose
 from services.workflow.queries import rollout as rollout_queries
 from services.workflow.queries import workflow as queries
 from services.workflow.queries.rollout import Filter
-from services.workflow.rules.access import may_use
 from services.workflow.rules.account import Account
 from services.workflow.rules.rollout import Rollout, count_legs
 from services.workflow.store.account import COPIED, read_account
@@ -22,7 +21,6 @@ from services.workflow.store.leg import load_legs
 from services.workflow.store.rollout import STATE, read_rollout
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
-from shared.http.errors import ApiError
 from shared.http.paging import After, Limit, read_after, write_cursor
 
 router = APIRouter(prefix="/v1")
@@ -45,30 +43,6 @@ class WorkflowsBody(BaseModel):
 
     items: list[WorkflowBody]
     next: str | None = None
-
-
-class DependentBody(BaseModel):
-    """One task that uses the account."""
-
-    engine_id: str
-    workflow_id: str
-    task_id: str
-    name: str
-    """Of the workflow."""
-    owner: str
-    state: Literal["allowed", "suspended", "vanished"]
-    reason: NotAllowed | None = None
-    preview: bool
-    """The account's extension is in preview."""
-
-
-class DependentsBody(BaseModel):
-    """One page of tasks, and how many there are of them all."""
-
-    items: list[DependentBody]
-    next: str | None = None
-    count: int
-    vanished_count: int
 
 
 class BehindBody(BaseModel):
@@ -119,36 +93,6 @@ async def list_workflows(
     )
 
 
-@router.get("/accounts/{account_id}/dependents", response_model_exclude_none=True)
-async def list_dependents(
-    account_id: Id, caller: Caller, context: HasContext, *, after: After = None, limit: Limit = 50
-) -> DependentsBody:
-    """List the tasks that a rotation of the account touches: suspended and vanished ones too."""
-    creator, place = whose(caller), read_after(after, 3)
-    async with brand_connection(context, caller) as connection:
-        row = await rollout_queries.load_account(
-            connection, caller.brand, COPIED, account_id, creator=creator
-        )
-        if row is None:
-            raise ApiError("not_found", f"Nothing is known of an account {account_id} here.")
-        _, account = read_account(row)
-        is_preview = account is not None and await queries.load_preview(
-            connection, caller.brand, account.extension
-        )
-        count, vanished = await queries.count_dependents(connection, caller.brand, account_id)
-        rows = await queries.load_dependents(
-            connection, caller.brand, account_id, after=place, limit=limit + 1
-        )
-    items = [_dependent(one, account, is_preview=is_preview) for one in rows[:limit]]
-    last = items[-1] if len(rows) > limit else None
-    return DependentsBody(
-        items=items,
-        next=write_cursor(last.engine_id, last.workflow_id, last.task_id) if last else None,
-        count=count,
-        vanished_count=vanished,
-    )
-
-
 @router.get("/workflows/behind", response_model_exclude_none=True)
 async def list_behind(
     caller: Caller,
@@ -160,7 +104,7 @@ async def list_behind(
     limit: Limit = 50,
 ) -> BehindsBody:
     """List the workflows that open rollouts wait for, by account, engine and workflow, and why."""
-    wanted = Filter(creator=whose(caller), account_id=account)
+    wanted = Filter(owner=whose(caller), account_id=account)
     from_account, from_engine, from_workflow = read_after(after, 3)
     items: list[BehindBody] = []
     async with brand_connection(context, caller) as connection:
@@ -253,17 +197,3 @@ async def _behind(
 def _cursor(last: BehindBody) -> str:
     account_id, _, _ = last.rollout_id.rpartition(".")
     return write_cursor(account_id, last.engine_id, last.workflow_id)
-
-
-def _dependent(row: Any, account: Account | None, *, is_preview: bool) -> DependentBody:
-    reason = may_use(account, row.owner)
-    return DependentBody(
-        engine_id=row.engine_id,
-        workflow_id=row.workflow_id,
-        task_id=row.task_id,
-        name=row.name,
-        owner=row.owner,
-        state="vanished" if row.is_vanished else "suspended" if reason else "allowed",
-        reason=reason,
-        preview=is_preview,
-    )

@@ -2,7 +2,6 @@
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.workflow.rules.entitlement import why_barred
 from services.workflow.store.entitlement import load_entitlements, lock_brands
 from services.workflow.store.following import (
     bar_accounts,
@@ -30,5 +29,5 @@ async def follow(connection: AsyncConnection, most: int) -> int:
     await lock_brands(connection, brands)
     # Statements of their own: their snapshots are younger than whatever the locks waited for.
     entitlements = await load_entitlements(connection, await load_used(connection, brands))
-    await bar_accounts(connection, {key: why_barred(one) for key, one in entitlements.items()})
+    await bar_accounts(connection, entitlements)
     return len(brands)

@@ -1,4 +1,4 @@
-"""Judges again who may use an account whose news may have changed it: suspends and resumes."""
+"""Judges again who may use accounts, where news may have changed it: suspends and resumes."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -7,20 +7,18 @@ import structlog
 from keyturn_contracts.message import Key
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.workflow.rules.access import count_allowed
+from services.workflow.rules.access import why_nobody
 from services.workflow.rules.account import Account
 from services.workflow.rules.holding import Holding, judge_again
+from services.workflow.rules.usage import judge_all
+from services.workflow.store.access import load_access
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import wake_rollouts
 from services.workflow.store.counting import mark_changed
 from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.holding import HoldingKey, save_holdings
-from services.workflow.store.judging import (
-    count_by_owner,
-    load_holdings_to_judge,
-    lock_to_judge,
-    save_judged,
-)
+from services.workflow.store.judging import load_holdings_to_judge, lock_to_judge, save_judged
+from services.workflow.store.usage import load_usage_of
 from shared.messaging.failures import do_all_or_each
 from shared.messaging.outbox import Announcement, announce
 
@@ -54,14 +52,25 @@ async def _judge(
 ) -> int:
     accounts = {key: locked[key] for key in keys}
     holdings = await load_holdings_to_judge(connection, accounts)
-    owners = await count_by_owner(connection, accounts)
+    usage = await load_usage_of(connection, accounts)
+    access = await load_access(
+        connection,
+        {key.brand for key in accounts},
+        accounts,
+        {
+            (account, owner)
+            for key, by_owner in usage.items()
+            if why_nobody(accounts[account := account_key(key.brand, key.account_id)]) is None
+            for owner in by_owner
+        },
+    )
     changed: dict[HoldingKey, Holding] = {}
     events: list[Announcement] = []
     for key, holding in sorted(holdings.items(), key=lambda one: one[0]):
         account = accounts[account_key(key.brand, key.account_id)]
-        allowed = count_allowed(account, owners.get(key, {}))
+        judged = judge_all(account, usage.get(key, {}), access[key.brand])
         after, news = judge_again(
-            holding, account, allowed, engine_id=key.engine_id, account_id=key.account_id
+            holding, account, judged, engine_id=key.engine_id, account_id=key.account_id
         )
         if after != holding:
             changed[key] = after

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, tuple_
+from sqlalchemy import ColumnElement, Row, exists, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.tables import IS_OPEN, AccountRow, ProofRow, RolloutRow
+from services.workflow.tables import IS_OPEN, AccountRow, GrantRow, ProofRow, RolloutRow
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -19,8 +19,8 @@ _WITH_ACCOUNT = (AccountRow.brand_id == RolloutRow.brand_id) & (
 
 @dataclass(frozen=True, kw_only=True)
 class Filter:
-    creator: str | None
-    """Only what concerns this member's accounts."""
+    owner: str | None
+    """Only what concerns the accounts that this member owns."""
     account_id: str | None = None
     state: str | None = None
 
@@ -45,8 +45,8 @@ async def load_page(
     )
     if after is not None:
         query = query.where(tuple_(*place) < tuple_(*after))
-    if wanted.creator is not None:
-        query = query.where(AccountRow.creator == wanted.creator)
+    if wanted.owner is not None:
+        query = query.where(_is_owned_by(wanted.owner))
     if wanted.account_id is not None:
         query = query.where(RolloutRow.account_id == wanted.account_id)
     if wanted.state is not None:
@@ -75,8 +75,8 @@ async def load_open(
         .order_by(RolloutRow.account_id, RolloutRow.version)
         .limit(limit)
     )
-    if wanted.creator is not None:
-        query = query.where(AccountRow.creator == wanted.creator)
+    if wanted.owner is not None:
+        query = query.where(_is_owned_by(wanted.owner))
     if wanted.account_id is not None:
         query = query.where(RolloutRow.account_id == wanted.account_id)
     return (await connection.execute(query)).all()
@@ -89,7 +89,7 @@ async def load_one(
     account_id: str,
     version: int,
     *,
-    creator: str | None,
+    owner: str | None,
 ) -> AnyRow | None:
     query = (
         select(*columns)
@@ -100,8 +100,8 @@ async def load_one(
             RolloutRow.version == version,
         )
     )
-    if creator is not None:
-        query = query.where(AccountRow.creator == creator)
+    if owner is not None:
+        query = query.where(_is_owned_by(owner))
     return (await connection.execute(query)).first()
 
 
@@ -111,11 +111,11 @@ async def load_account(
     columns: Sequence[Any],
     account_id: str,
     *,
-    creator: str | None,
+    owner: str | None,
 ) -> AnyRow | None:
     query = select(*columns).where(AccountRow.brand_id == brand, AccountRow.id == account_id)
-    if creator is not None:
-        query = query.where(AccountRow.creator == creator)
+    if owner is not None:
+        query = query.where(_is_owned_by(owner))
     return (await connection.execute(query)).first()
 
 
@@ -133,3 +133,15 @@ async def load_proof(
 async def load_time(connection: AsyncConnection) -> datetime:
     """Return the database's time, which the closer goes by too."""
     return (await connection.execute(select(func.now()))).scalar_one()
+
+
+def _is_owned_by(member: str) -> ColumnElement[bool]:
+    """As `keyturn_contracts.rights.owners` says of a member; that they are one was asked before."""
+    return exists().where(
+        GrantRow.brand_id == AccountRow.brand_id,
+        GrantRow.account_id == AccountRow.id,
+        GrantRow.member == member,
+        GrantRow.level == "owner",
+        GrantRow.state == "granted",
+        or_(GrantRow.until.is_(None), GrantRow.until > func.clock_timestamp()),
+    )

@@ -1,9 +1,21 @@
 """Which workflows there are, and what depends on an account."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, exists, func, literal, select, tuple_
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Row,
+    Select,
+    Text,
+    any_,
+    exists,
+    func,
+    literal,
+    select,
+    tuple_,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
 
@@ -96,9 +108,18 @@ async def load_preview(connection: AsyncConnection, brand: str, extension: str) 
 
 
 async def load_dependents(
-    connection: AsyncConnection, brand: str, account_id: str, *, after: Sequence[str], limit: int
+    connection: AsyncConnection,
+    brand: str,
+    account_id: str,
+    *,
+    after: Sequence[str],
+    limit: int,
+    owners: Collection[str] | None = None,
 ) -> Sequence[AnyRow]:
-    """Return the tasks that use an account, by engine, workflow and task."""
+    """Return the tasks that use an account, by engine, workflow and task.
+
+    With `owners` only those of workflows of theirs, without the vanished.
+    """
     place = (BindingRow.engine_id, BindingRow.workflow_id, BindingRow.task_id)
     query = (
         select(*place, BindingRow.is_vanished, WorkflowRow.name, WorkflowRow.owner)
@@ -113,6 +134,11 @@ async def load_dependents(
         .order_by(*place)
         .limit(limit)
     )
+    if owners is not None:
+        query = query.where(
+            WorkflowRow.owner == any_(literal(list(owners), ARRAY(Text()))),
+            BindingRow.is_vanished.is_(False),
+        )
     return (await connection.execute(query)).all()
 
 

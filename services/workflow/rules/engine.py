@@ -207,7 +207,7 @@ def decide_retirement(
     holdings: dict[str, Holding] = {}
     unbound: list[Event] = []
     for account_id, holding in log.holdings.items():
-        idle = replace(holding, allowed_count=0)
+        idle = replace(holding, allowed_count=0, suspended=0)
         holdings[account_id], events = announce(
             idle, Standing(), engine_id=engine.id, account_id=account_id
         )

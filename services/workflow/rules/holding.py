@@ -7,6 +7,7 @@ from keyturn_contracts.workflow import AccountBound, AccountUnbound, NotAllowed
 
 from services.workflow.rules.access import why_nobody
 from services.workflow.rules.account import Account
+from services.workflow.rules.usage import Judged
 
 WRITABLE = 2**31
 """A larger count of failures is not told apart from this one."""
@@ -30,7 +31,9 @@ class Holding:
     digest: int = 0
     """Of the same bindings."""
     allowed_count: int = 0
-    """How many of them are allowed."""
+    """How many of them may run: those that are flagged too."""
+    suspended: int = 0
+    """A digest of which of the others are suspended, and why; 0 where none is."""
     vanished_count: int = 0
     is_named_since: bool = False
     """Something that had vanished was saved or deleted by name, and nothing confirmed after it."""
@@ -41,6 +44,10 @@ class Holding:
     failed_count: int = 0
     """As the last confirmation said; nothing else changes it."""
     announced: Standing = field(default_factory=Standing)
+    announced_suspended: int = 0
+    """The digest as it was when its event was last announced."""
+    suspensions: int = 0
+    """How often other tasks than before were suspended, as announced."""
 
     @property
     def leg(self) -> tuple[bool, int, bool, int, bool, int]:
@@ -65,9 +72,17 @@ class Change:
 
     count: int = 0
     digest: int = 0
-    allowed: int = 0
     vanished: int = 0
     names_what_had_vanished: bool = False
+    owners: dict[str, int] = field(default_factory=dict[str, int])
+    """Whose tasks are others now, and how many more."""
+    allowed: int = 0
+    suspended: int = 0
+    """What that makes of the holding's own, once it is judged."""
+
+    def note(self, owner: str, tasks: int) -> None:
+        """Note that so many tasks of this owner came, or went."""
+        self.owners[owner] = self.owners.get(owner, 0) + tasks
 
     def apply_to(self, holding: Holding) -> Holding:
         return replace(
@@ -75,13 +90,18 @@ class Change:
             count=holding.count + self.count,
             digest=(holding.digest + self.digest) % MODULUS,
             allowed_count=holding.allowed_count + self.allowed,
+            suspended=(holding.suspended + self.suspended) % MODULUS,
             vanished_count=holding.vanished_count + self.vanished,
             is_named_since=holding.is_named_since or self.names_what_had_vanished,
         )
 
 
 def standing_of(holding: Holding, account: Account | None) -> Standing:
-    """Return how it stands now."""
+    """Return how it stands now.
+
+    `no_access` stands for whatever keeps each of several owners: who asks which tasks are suspended
+    hears it of each.
+    """
     is_bound, is_allowed = holding.count > 0, holding.allowed_count > 0
     if is_allowed or not is_bound:
         return Standing(is_bound, is_allowed)
@@ -91,9 +111,14 @@ def standing_of(holding: Holding, account: Account | None) -> Standing:
 def announce(
     holding: Holding, standing: Standing, *, engine_id: str, account_id: str
 ) -> tuple[Holding, tuple[AccountBound | AccountUnbound, ...]]:
-    """Return the holding as it is announced from now on, and the event, where it says news."""
-    if standing == holding.announced:
+    """Return the holding as it is announced from now on, and the event, where it says news.
+
+    That other tasks are suspended than before is news, whatever else stays as it was.
+    """
+    is_other = holding.suspended != holding.announced_suspended
+    if standing == holding.announced and not is_other:
         return holding, ()
+    suspensions = holding.suspensions + is_other
     kind = AccountBound if standing.is_allowed else AccountUnbound
     event = kind(
         engine_id=engine_id,
@@ -101,14 +126,21 @@ def announce(
         bound=standing.is_bound,
         allowed=standing.is_allowed,
         reason=standing.reason,
+        suspensions=suspensions,
     )
-    return replace(holding, announced=standing), (event,)
+    announced = replace(
+        holding,
+        announced=standing,
+        announced_suspended=holding.suspended,
+        suspensions=suspensions,
+    )
+    return announced, (event,)
 
 
 def judge_again(
-    holding: Holding, account: Account, allowed_count: int, *, engine_id: str, account_id: str
+    holding: Holding, account: Account, judged: Judged, *, engine_id: str, account_id: str
 ) -> tuple[Holding, tuple[AccountBound | AccountUnbound, ...]]:
-    """Return the holding as the account's news leaves it, and the event, where it says news."""
-    judged = replace(holding, allowed_count=allowed_count)
-    standing = standing_of(judged, account)
-    return announce(judged, standing, engine_id=engine_id, account_id=account_id)
+    """Return the holding as news leaves it, and the event, where it says news."""
+    after = replace(holding, allowed_count=judged.allowed, suspended=judged.suspended)
+    standing = standing_of(after, account)
+    return announce(after, standing, engine_id=engine_id, account_id=account_id)

@@ -15,15 +15,18 @@ from keyturn_contracts.workflow import (
     BindingName,
     DeleteWorkflows,
     ListCompared,
+    NotAllowed,
     SavedWorkflow,
     SaveWorkflows,
 )
 
-from services.workflow.rules.access import WHY, may_use
+from services.workflow.rules.access import WHY, Access, why_suspended
 from services.workflow.rules.account import Account
 from services.workflow.rules.engine import Engine, Place
 from services.workflow.rules.holding import NOTHING, Change, Holding, announce, standing_of
 from services.workflow.rules.list import Admitted
+from services.workflow.rules.usage import NOTHING as NO_USAGE
+from services.workflow.rules.usage import Usage, judge
 from shared.decisions import AppliedToMany
 
 
@@ -53,15 +56,21 @@ class Workflow:
 class Record:
     """What is on record of one engine, as far as the commands at hand name it."""
 
+    access: Access
+    """What is known of the owners of all workflows that they name, as they are and will be."""
+
     engine: Engine
     accounts: Mapping[str, Account]
     """Those that are known, of all that the commands or the workflows on record name."""
     workflows: dict[str, Workflow]
     holdings: dict[str, Holding]
+    usage: dict[tuple[str, str], Usage]
+    """By account and owner."""
     touched_workflows: set[str] = field(default_factory=set[str])
     """Whose name or owner is to be saved, or which are gone."""
     touched_bindings: set[Task] = field(default_factory=set[Task])
     touched_holdings: set[str] = field(default_factory=set[str])
+    touched_usage: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
 
 
 def apply_save(record: Record, admitted: Admitted[SaveWorkflows]) -> AppliedToMany:
@@ -125,7 +134,7 @@ def finish_list(
     count = 0
     for task, owner in vanished:
         change = changes.setdefault(task.account_id, Change())
-        _take_out(change, task, is_allowed=_is_allowed(record, task.account_id, owner))
+        _take_out(change, task, owner)
         change.vanished += 1
         count += 1
     events = _settle(record, changes)
@@ -203,7 +212,7 @@ class _Work:
             )
             for workflow in saved
             for task in workflow.tasks
-            if (reason := may_use(self._record.accounts.get(task.account_id), workflow.owner))
+            if (reason := _why_suspended(self._record, task.account_id, workflow.owner))
         ]
         unchanged = [
             Verdict(subject=f"workflows/{one}", verdict="unchanged") for one in self._unchanged
@@ -227,10 +236,10 @@ class _Work:
         self._has_changed = True
         self._record.touched_workflows.add(workflow_id)
         for task, binding in workflow.bindings.items():
-            if not binding.is_vanished:
+            if not binding.is_vanished and workflow.owner != saved.owner:
                 change = self._change(task.account_id)
-                change.allowed -= _is_allowed(self._record, task.account_id, workflow.owner)
-                change.allowed += _is_allowed(self._record, task.account_id, saved.owner)
+                change.note(workflow.owner, -1)
+                change.note(saved.owner, 1)
         workflow.name, workflow.owner = saved.name, saved.owner
 
     def _name_task(self, workflow: Workflow, task: Task) -> None:
@@ -245,7 +254,7 @@ class _Work:
         change = self._change(task.account_id)
         change.count += 1
         change.digest += binding_digest(task.account_id, task.workflow_id, task.task_id)
-        change.allowed += _is_allowed(self._record, task.account_id, workflow.owner)
+        change.note(workflow.owner, 1)
         if binding is None:
             workflow.bindings[task] = Binding(self._place)
             self.new.append(task)
@@ -262,18 +271,31 @@ class _Work:
             change.vanished -= 1
             change.names_what_had_vanished = True
         else:
-            allowed = _is_allowed(self._record, task.account_id, workflow.owner)
-            _take_out(change, task, is_allowed=allowed)
+            _take_out(change, task, workflow.owner)
 
 
-def _take_out(change: Change, task: Task, *, is_allowed: bool) -> None:
+def _take_out(change: Change, task: Task, owner: str) -> None:
     change.count -= 1
     change.digest -= binding_digest(task.account_id, task.workflow_id, task.task_id)
-    change.allowed -= is_allowed
+    change.note(owner, -1)
 
 
-def _is_allowed(record: Record, account_id: str, owner: str) -> bool:
-    return may_use(record.accounts.get(account_id), owner) is None
+def _why_suspended(record: Record, account_id: str, owner: str) -> NotAllowed | None:
+    return why_suspended(record.accounts.get(account_id), owner, record.access)
+
+
+def _judge(record: Record, account_id: str, change: Change) -> None:
+    """Say what other tasks of some owners make of what is allowed and suspended."""
+    account = record.accounts.get(account_id)
+    for owner, tasks in change.owners.items():
+        before = record.usage.get((account_id, owner), NO_USAGE)
+        after = before.changed_by(tasks)
+        was = judge(account, owner, before, record.access)
+        is_now = judge(account, owner, after, record.access)
+        change.allowed += is_now.allowed - was.allowed
+        change.suspended += is_now.suspended - was.suspended
+        record.usage[account_id, owner] = after
+        record.touched_usage.add((account_id, owner))
 
 
 def _settle(record: Record, changes: Mapping[str, Change]) -> tuple[Event, ...]:
@@ -281,6 +303,7 @@ def _settle(record: Record, changes: Mapping[str, Change]) -> tuple[Event, ...]:
     events: list[Event] = []
     count, digest = record.engine.count, record.engine.digest
     for account_id, change in sorted(changes.items()):
+        _judge(record, account_id, change)
         after = change.apply_to(record.holdings.get(account_id, NOTHING))
         after, news = announce(
             after,

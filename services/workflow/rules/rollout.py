@@ -236,8 +236,8 @@ class Overridable:
     """A rollout, with what else decides whether it may be overridden."""
 
     rollout: Rollout
-    owner: str
-    """Of the account. A copy: read here, never saved from here."""
+    owners: frozenset[str]
+    """Of the account, those among who ask. A copy: read here, never saved from here."""
     engines: frozenset[str]
     """Of the engines that the commands at hand name, those that exist."""
 
@@ -247,7 +247,7 @@ def decide_override(
 ) -> Decision[Overridable, OverrideRolloutReason]:
     """Excuse engines by name, on the record. To who may not, no rollout is known."""
     is_administrator = ADMINISTRATOR in asked.actor.roles
-    if state is None or not (is_administrator or asked.actor.subject == state.owner):
+    if state is None or not (is_administrator or asked.actor.subject in state.owners):
         if state is None and is_administrator:
             return Refused("rollout_unknown", "There is no such rollout in your brand.")
         return Refused(

@@ -21,11 +21,11 @@ COPIED = (
     AccountRow.brand_id,
     AccountRow.id,
     AccountRow.extension,
-    AccountRow.creator,
     AccountRow.state,
     AccountRow.version,
     AccountRow.epoch,
     AccountRow.barred,
+    AccountRow.party,
     AccountRow.holders,
 )
 _NEWS = Rows(*COPIED, AccountRow.sequence, AccountRow.is_to_open)
@@ -38,8 +38,8 @@ _SAVE_NEWS = _NEWS.upsert_into(
         AccountRow.is_to_judge: or_(
             AccountRow.is_to_judge,
             AccountRow.state == UNKNOWN,
-            AccountRow.creator != _GIVEN.creator,
             AccountRow.barred.is_distinct_from(_GIVEN.barred),
+            AccountRow.party != _GIVEN.party,
             (AccountRow.state == "deleted") != (_GIVEN.state == "deleted"),
         ),
         AccountRow.is_to_open: _GIVEN.version > AccountRow.opened_version,
@@ -55,11 +55,11 @@ _STAND_IN = (
             _KEYS.c.brand_id,
             _KEYS.c.id,
             literal(""),
-            literal(""),
             literal(UNKNOWN),
             literal(0),
             literal(-1),
             null(),
+            literal("third"),
             literal({}, AccountRow.holders.expression.type),
             literal(-1),
             false(),
@@ -67,11 +67,8 @@ _STAND_IN = (
     )
     .on_conflict_do_nothing()
 )
-_LOCK = (
-    select(*COPIED)
-    .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
-    .order_by(AccountRow.brand_id, AccountRow.id)
-)
+_LOAD = select(*COPIED).where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
+_LOCK = _LOAD.order_by(AccountRow.brand_id, AccountRow.id)
 _LOCK_SHARED = _LOCK.with_for_update(read=True, of=AccountRow)
 _LOCK_ALONE = _LOCK.with_for_update(key_share=True, of=AccountRow)
 
@@ -137,11 +134,11 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
             one.brand,
             one.event.account_id,
             one.event.extension,
-            one.event.creator,
             one.event.state,
             one.event.version,
             one.epoch,
             why_barred(entitlements[one.brand, one.event.extension]),
+            entitlements[one.brand, one.event.extension].party,
             {holder.engine_id: _json(holder.lease_until) for holder in one.event.holders},
             one.sequence,
             # Of a row that is new, with version 1 as the one that needs no rollout.
@@ -183,12 +180,17 @@ async def share_accounts(
     """
     if stand_ins := sorted(set(named)):
         await connection.execute(_STAND_IN, _rows_of(stand_ins))
-    return await _lock(connection, _LOCK_SHARED, {*keys, *stand_ins})
+    return await _read(connection, _LOCK_SHARED, {*keys, *stand_ins})
 
 
 async def lock_accounts(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Account]:
     """Hold accounts alone; return those that are known."""
-    return await _lock(connection, _LOCK_ALONE, set(keys))
+    return await _read(connection, _LOCK_ALONE, set(keys))
+
+
+async def load_accounts(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Account]:
+    """Return those that are known, without holding them."""
+    return await _read(connection, _LOAD, set(keys))
 
 
 async def wake_rollouts(connection: AsyncConnection, keys: Iterable[Key]) -> None:
@@ -198,17 +200,17 @@ async def wake_rollouts(connection: AsyncConnection, keys: Iterable[Key]) -> Non
 
 def read_account(row: Sequence[Any]) -> tuple[Key, Account | None]:
     """Read what `COPIED` selects; None of a row that only stands in."""
-    brand, account_id, extension, creator, state, version, epoch, barred, holders = row
+    brand, account_id, extension, state, version, epoch, barred, party, holders = row
     if state == UNKNOWN:
         return key_of(brand, account_id), None
     return key_of(brand, account_id), Account(
         id=account_id,
         extension=extension,
-        creator=creator,
         state=state,
         version=version,
         epoch=epoch,
         barred=barred,
+        party=party,
         holders={
             engine_id: None if until is None else datetime.fromisoformat(until)
             for engine_id, until in holders.items()
@@ -220,7 +222,7 @@ def _json(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-async def _lock(connection: AsyncConnection, statement: Any, keys: set[Key]) -> dict[Key, Account]:
+async def _read(connection: AsyncConnection, statement: Any, keys: set[Key]) -> dict[Key, Account]:
     if not keys:
         return {}
     rows = await connection.execute(statement, _rows_of(sorted(keys)))

@@ -30,6 +30,7 @@ _INSTALLATIONS = Rows(
     InstallationRow.brand_id,
     InstallationRow.extension,
     InstallationRow.state,
+    InstallationRow.party,
     InstallationRow.is_implicit,
     InstallationRow.is_preview,
     InstallationRow.uninstall_id,
@@ -43,10 +44,11 @@ _SAVE_INSTALLATIONS = _INSTALLATIONS.upsert_into(
     InstallationRow,
     newest_by=[InstallationRow.epoch, InstallationRow.sequence],
     also={
-        # What `rules.entitlement.why_barred` goes by: other domains change nothing here.
+        # What accounts are barred by, and what enables them: other domains change nothing here.
         InstallationRow.is_to_follow: or_(
             InstallationRow.is_to_follow,
             InstallationRow.state != _GIVEN.state,
+            InstallationRow.party != _GIVEN.party,
             InstallationRow.is_implicit != _GIVEN.is_implicit,
         ),
     },
@@ -69,6 +71,7 @@ _LOAD = (
         ),
         InstallationRow.state,
         func.coalesce(InstallationRow.is_implicit, false()),
+        func.coalesce(InstallationRow.party, "third"),
     )
     .join_from(_WANTED.table, LicenceRow, LicenceRow.brand_id == _WANTED.c.brand_id, isouter=True)
     .join(
@@ -101,6 +104,7 @@ async def save_installations(
                 one.brand,
                 event.extension,
                 event.state,
+                event.party,
                 event.implicit,
                 event.preview,
                 ending.uninstall_id if ending else None,
@@ -114,16 +118,16 @@ async def save_installations(
 
 
 async def share_brands(connection: AsyncConnection, brands: Iterable[str]) -> None:
-    """Have nobody follow licences and installations of these brands until the transaction ends.
+    """Have nobody follow news of these brands until the transaction ends.
 
-    Whoever writes an account by what its brand may use holds this first: else accounts that are
-    not visible yet to the one who follows would be left as they were.
+    Whoever writes an account by what its brand may use, or a binding by what its owner may, holds
+    this first: else what is not visible yet to the one who follows would be left as it was.
     """
     await connection.execute(_SHARE, _BRANDS.of((one,) for one in sorted(set(brands))))
 
 
 async def lock_brands(connection: AsyncConnection, brands: Iterable[str]) -> None:
-    """Wait for everybody who writes accounts of these brands, and hold them off."""
+    """Wait for everybody who writes accounts and bindings of these brands, and hold them off."""
     await connection.execute(_LOCK, _BRANDS.of((one,) for one in sorted(set(brands))))
 
 
@@ -133,10 +137,10 @@ async def load_entitlements(
     """Return how each extension stands with its brand, as far as anything has been said."""
     asked = sorted(set(wanted))
     found = dict.fromkeys(asked, NOTHING)
-    for brand, extension, is_licensed, state, is_implicit in await connection.execute(
+    for brand, extension, is_licensed, state, is_implicit, party in await connection.execute(
         _LOAD, _WANTED.of(asked)
     ):
         found[brand, extension] = Entitlement(
-            is_licensed=is_licensed, state=state, is_implicit=is_implicit
+            is_licensed=is_licensed, state=state, is_implicit=is_implicit, party=party
         )
     return found

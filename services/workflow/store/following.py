@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import Integer, bindparam, select, union, update
+from sqlalchemy import Integer, bindparam, or_, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.rules.entitlement import Barred
+from services.workflow.rules.entitlement import Entitlement, why_barred
 from services.workflow.store.entitlement import BrandExtension
 from services.workflow.tables import UNKNOWN, AccountRow, InstallationRow, LicenceRow
 from shared.database.rows import Rows
@@ -49,14 +49,17 @@ _USED = (
     .where(AccountRow.brand_id == _BRANDS.c.brand_id, AccountRow.state != UNKNOWN)
     .distinct()
 )
-_BARRED = Rows(AccountRow.brand_id, AccountRow.extension, AccountRow.barred)
+_BARRED = Rows(AccountRow.brand_id, AccountRow.extension, AccountRow.barred, AccountRow.party)
 _TO_CHANGE = (
-    select(AccountRow.brand_id, AccountRow.id, _BARRED.c.barred)
+    select(AccountRow.brand_id, AccountRow.id, _BARRED.c.barred, _BARRED.c.party)
     .where(
         AccountRow.brand_id == _BARRED.c.brand_id,
         AccountRow.extension == _BARRED.c.extension,
         AccountRow.state != UNKNOWN,
-        AccountRow.barred.is_distinct_from(_BARRED.c.barred),
+        or_(
+            AccountRow.barred.is_distinct_from(_BARRED.c.barred),
+            AccountRow.party != _BARRED.c.party,
+        ),
     )
     .order_by(AccountRow.brand_id, AccountRow.id)
     .with_for_update(key_share=True, of=AccountRow)
@@ -65,7 +68,7 @@ _TO_CHANGE = (
 _CHANGE = (
     update(AccountRow)
     .where(AccountRow.brand_id == _TO_CHANGE.c.brand_id, AccountRow.id == _TO_CHANGE.c.id)
-    .values(barred=_TO_CHANGE.c.barred, is_to_judge=True)
+    .values(barred=_TO_CHANGE.c.barred, party=_TO_CHANGE.c.party, is_to_judge=True)
 )
 
 
@@ -87,8 +90,11 @@ async def load_used(connection: AsyncConnection, brands: Iterable[str]) -> list[
 
 
 async def bar_accounts(
-    connection: AsyncConnection, barred: Mapping[BrandExtension, Barred | None]
+    connection: AsyncConnection, entitlements: Mapping[BrandExtension, Entitlement]
 ) -> None:
     """Bar accounts or let them in, and have those that this changes judged again."""
-    rows = ((*key, reason) for key, reason in sorted(barred.items()))
+    rows = (
+        (*key, why_barred(one), one.party)
+        for key, one in sorted(entitlements.items(), key=lambda one: one[0])
+    )
     await connection.execute(_CHANGE, _BARRED.of(rows))

@@ -35,6 +35,9 @@ STATE = (
     HoldingRow.announced_bound,
     HoldingRow.announced_allowed,
     HoldingRow.announced_reason,
+    HoldingRow.suspended,
+    HoldingRow.announced_suspended,
+    HoldingRow.suspensions,
 )
 _KEYS = Rows(HoldingRow.brand_id, HoldingRow.engine_id, HoldingRow.account_id)
 _LOAD = select(*STATE).where(
@@ -123,6 +126,9 @@ async def save_holdings(connection: AsyncConnection, changed: Mapping[HoldingKey
             one.announced.is_bound,
             one.announced.is_allowed,
             one.announced.reason,
+            to_bytes(one.suspended),
+            to_bytes(one.announced_suspended),
+            one.suspensions,
         )
         for key, one in sorted(changed.items())
     )
@@ -159,7 +165,7 @@ async def save_confirmations(
 def read_holding(row: Sequence[Any]) -> tuple[HoldingKey, Holding]:
     """Read what `STATE` selects."""
     brand, engine_id, account_id, count, digest, allowed, vanished, is_named_since, *rest = row
-    version, holds, failed, is_announced_bound, is_announced_allowed, reason = rest
+    version, holds, failed, *announced, suspended, announced_suspended, suspensions = rest
     return HoldingKey(brand, engine_id, account_id), Holding(
         count=count,
         digest=from_bytes(digest),
@@ -169,7 +175,10 @@ def read_holding(row: Sequence[Any]) -> tuple[HoldingKey, Holding]:
         confirmed_version=version,
         confirmed_holds=holds,
         failed_count=failed,
-        announced=Standing(is_announced_bound, is_announced_allowed, reason),
+        announced=Standing(*announced),
+        suspended=from_bytes(suspended),
+        announced_suspended=from_bytes(announced_suspended),
+        suspensions=suspensions,
     )
 
 

@@ -1,19 +1,17 @@
 """Accounts whose news may have changed who may use them, and what is to be judged of them."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from keyturn_contracts.message import Key
-from sqlalchemy import Integer, bindparam, func, select, update
+from sqlalchemy import Integer, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.rules.access import why_nobody
 from services.workflow.rules.account import Account
 from services.workflow.rules.holding import Holding
 from services.workflow.store.account import COPIED, read_account
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.holding import STATE, HoldingKey, read_holding
-from services.workflow.tables import AccountRow, BindingRow, EngineRow, HoldingRow, WorkflowRow
+from services.workflow.tables import AccountRow, EngineRow, HoldingRow
 from shared.database.rows import Rows
 
 _TO_JUDGE = (
@@ -44,27 +42,6 @@ _LOAD = (
         EngineRow.state == "registered",
     )
 )
-_COUNT = (
-    select(
-        BindingRow.brand_id,
-        BindingRow.engine_id,
-        BindingRow.account_id,
-        WorkflowRow.owner,
-        func.count(),
-    )
-    .join(
-        WorkflowRow,
-        (WorkflowRow.brand_id == BindingRow.brand_id)
-        & (WorkflowRow.engine_id == BindingRow.engine_id)
-        & (WorkflowRow.id == BindingRow.workflow_id),
-    )
-    .where(
-        BindingRow.brand_id == _KEYS.c.brand_id,
-        BindingRow.account_id == _KEYS.c.id,
-        BindingRow.is_vanished.is_(False),
-    )
-    .group_by(BindingRow.brand_id, BindingRow.engine_id, BindingRow.account_id, WorkflowRow.owner)
-)
 _JUDGED = (
     update(AccountRow)
     .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
@@ -87,17 +64,6 @@ async def load_holdings_to_judge(
     """Return every holding of these accounts, of engines that are not retired."""
     rows = (await connection.execute(_LOAD, _rows_of(accounts))).all()
     return dict(map(read_holding, rows))
-
-
-async def count_by_owner(
-    connection: AsyncConnection, accounts: Mapping[Key, Account]
-) -> dict[HoldingKey, dict[str, int]]:
-    """Count each holding's bindings for each owner of a workflow; none where nobody may use it."""
-    counted: defaultdict[HoldingKey, dict[str, int]] = defaultdict(dict)
-    open_ones = [key for key, account in accounts.items() if why_nobody(account) is None]
-    for *key, owner, count in await connection.execute(_COUNT, _rows_of(open_ones)):
-        counted[HoldingKey(*key)][owner] = count
-    return counted
 
 
 async def save_judged(connection: AsyncConnection, accounts: Iterable[Key]) -> None:

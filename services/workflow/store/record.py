@@ -13,6 +13,7 @@ from keyturn_contracts.message import Key
 from keyturn_contracts.workflow import EVERYTHING, DeleteWorkflows, SaveWorkflows
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.workflow.rules.access import Access
 from services.workflow.rules.account import Account
 from services.workflow.rules.engine import Engine, Place
 from services.workflow.rules.holding import NOTHING, Holding
@@ -25,13 +26,17 @@ from services.workflow.rules.record import (
     apply_save,
     finish_list,
 )
+from services.workflow.rules.usage import Usage
 from services.workflow.store import binding
+from services.workflow.store.access import load_access
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import share_accounts, wake_rollouts
 from services.workflow.store.counting import mark_changed
 from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.engine import lock_engines, save_engines
+from services.workflow.store.entitlement import share_brands
 from services.workflow.store.holding import HoldingKey, load_holdings, save_holdings
+from services.workflow.store.usage import UsageKey, load_usage, save_usage
 from shared.decisions import AppliedToMany, Refused
 from shared.messaging.envelope import Asked
 
@@ -77,9 +82,34 @@ class _Turns(Generic[C]):
     """The last parts of lists among them: each is its engine's last command here."""
 
 
+Pair = tuple[str, str]
+"""An account, and the owner of a workflow that uses it, as it is or will be."""
+
+
+class _Owners:
+    """Who may come to use which accounts: every owner of a workflow, with all that it may use."""
+
+    def __init__(self) -> None:
+        self._owners: defaultdict[tuple[Key, str], set[str]] = defaultdict(set)
+        self._accounts: defaultdict[tuple[Key, str], set[str]] = defaultdict(set)
+
+    def note(self, engine: Key, workflow_id: str, owner: str, accounts: set[str]) -> None:
+        self._owners[engine, workflow_id].add(owner)
+        self._accounts[engine, workflow_id] |= accounts
+
+    def pairs(self, engines: Iterable[Key]) -> dict[Key, set[Pair]]:
+        """Return by engine the accounts and owners that are to be judged."""
+        pairs: dict[Key, set[Pair]] = {engine: set() for engine in engines}
+        for (engine, workflow_id), owners in self._owners.items():
+            accounts = self._accounts[engine, workflow_id]
+            pairs[engine] |= {(account, owner) for account in accounts for owner in owners}
+        return pairs
+
+
 @dataclass(slots=True)
 class _Loaded:
     records: dict[Key, Record]
+    accounts: Mapping[Key, Account]
     workflows: Mapping[Key, frozenset[str]]
     bindings: Mapping[Key, frozenset[Task]]
     """What was on record of both."""
@@ -89,6 +119,8 @@ class _Loaded:
 async def _apply_all(
     connection: AsyncConnection, asked: Sequence[Asked[C]], admit: Admit[C], apply: Apply[C]
 ) -> list[Answer]:
+    # Before the engines, as locks are taken: who follows news of access waits for what is bound.
+    await share_brands(connection, {one.key.brand for one in asked})
     engines = await lock_engines(connection, {one.key for one in asked})
     before = dict(engines)
     answers: dict[int, Answer] = {}
@@ -104,9 +136,8 @@ async def _apply_all(
         await _save_record(connection, loaded)
         for key, last in turns.ended.items():
             index = turns.admitted[key][-1][0]
-            answers[index] = await _end_list(
-                connection, key, loaded.records[key], last, answers[index]
-            )
+            answers[index] = await _end_list(connection, key, loaded, last, answers[index])
+        await _save_usage(connection, loaded)
         await _save_holdings(connection, loaded)
         engines |= {key: record.engine for key, record in loaded.records.items()}
     await save_engines(connection, _changed(before, engines))
@@ -144,6 +175,7 @@ async def _load(
     """Read what the commands name, under the lock of each account that they may touch."""
     workflow_ids: defaultdict[Key, set[str]] = defaultdict(set)
     named: defaultdict[Key, set[str]] = defaultdict(set)
+    owners = _Owners()
     for key, commands in turns.admitted.items():
         for _, admitted in commands:
             command = admitted.command
@@ -152,8 +184,13 @@ async def _load(
                 continue
             for workflow in command.workflows:
                 workflow_ids[key].add(workflow.workflow_id)
-                named[key].update(task.account_id for task in workflow.tasks)
+                used = {task.account_id for task in workflow.tasks}
+                named[key] |= used
+                owners.note(key, workflow.workflow_id, workflow.owner, used)
     workflows = await binding.load_workflows(connection, workflow_ids)
+    for key, on_record in workflows.items():
+        for workflow_id, workflow in on_record.items():
+            owners.note(key, workflow_id, workflow.owner, _accounts_of([workflow]))
     touched: dict[Key, set[str]] = {
         key: named[key] | _accounts_of(workflows[key].values()) for key in turns.admitted
     }
@@ -169,6 +206,7 @@ async def _load(
         connection,
         (HoldingKey(key.brand, key.id, one) for key, ids in touched.items() for one in ids),
     )
+    access, usage = await _load_judges(connection, accounts, owners.pairs(turns.admitted))
     by_engine: defaultdict[Key, dict[str, Holding]] = defaultdict(dict)
     for one, holding in holdings.items():
         by_engine[Key(one.brand, "engines", one.engine_id)][one.account_id] = holding
@@ -180,11 +218,14 @@ async def _load(
             key: Record(
                 engine=engines[key],
                 accounts=by_brand[key.brand],
+                access=access[key.brand],
                 workflows=workflows[key],
                 holdings=by_engine[key],
+                usage=usage[key],
             )
             for key in turns.admitted
         },
+        accounts=accounts,
         workflows={key: frozenset(workflows[key]) for key in turns.admitted},
         bindings={
             key: frozenset(task for one in workflows[key].values() for task in one.bindings)
@@ -202,7 +243,7 @@ async def _accounts_left_out(connection: AsyncConnection, key: Key, last: Admitt
 
 
 async def _end_list(
-    connection: AsyncConnection, key: Key, record: Record, last: Admitted[C], outcome: Answer
+    connection: AsyncConnection, key: Key, loaded: _Loaded, last: Admitted[C], outcome: Answer
 ) -> Answer:
     """Flag what a whole list has left out, and say how the list compares."""
     scope, began = _span_of(last)
@@ -210,6 +251,11 @@ async def _end_list(
     left_out = await binding.load_left_out(connection, key, scope)
     if isinstance(outcome, Refused):
         return outcome
+    record = loaded.records[key]
+    pairs = {(task.account_id, owner) for task, owner in vanished}
+    access, usage = await _load_judges(connection, loaded.accounts, {key: pairs})
+    # What the commands before have changed is not saved yet, and is what counts.
+    record.access, record.usage = access[key.brand], usage[key] | record.usage
     return finish_list(record, outcome, vanished, left_out)
 
 
@@ -242,6 +288,41 @@ async def _save_record(connection: AsyncConnection, loaded: _Loaded) -> None:
             elif was_there:
                 changes.gone.append((key, task))
     await binding.save(connection, changes)
+
+
+async def _load_judges(
+    connection: AsyncConnection, accounts: Mapping[Key, Account], pairs: Mapping[Key, set[Pair]]
+) -> tuple[dict[str, Access], dict[Key, dict[Pair, Usage]]]:
+    """Return what says who may use what, by brand, and how much they use, by engine."""
+    access = await load_access(
+        connection,
+        {key.brand for key in pairs},
+        accounts,
+        {
+            (account_key(key.brand, account_id), owner)
+            for key, some in pairs.items()
+            for account_id, owner in some
+        },
+    )
+    usage: dict[Key, dict[Pair, Usage]] = {key: {} for key in pairs}
+    wanted = [
+        (HoldingKey(key.brand, key.id, account_id), owner)
+        for key, some in pairs.items()
+        for account_id, owner in some
+    ]
+    for (holding, owner), one in (await load_usage(connection, wanted)).items():
+        usage[engine_key(holding.brand, holding.engine_id)][holding.account_id, owner] = one
+    return access, usage
+
+
+async def _save_usage(connection: AsyncConnection, loaded: _Loaded) -> None:
+    changed: dict[UsageKey, Usage] = {
+        (HoldingKey(key.brand, key.id, account_id), owner): record.usage[account_id, owner]
+        for key, record in loaded.records.items()
+        for account_id, owner in record.touched_usage
+    }
+    if changed:
+        await save_usage(connection, changed)
 
 
 async def _save_holdings(connection: AsyncConnection, loaded: _Loaded) -> None:

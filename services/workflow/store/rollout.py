@@ -12,8 +12,10 @@ from pydantic import TypeAdapter
 from sqlalchemy import Integer, Interval, bindparam, func, select, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.workflow.rules.access import owners_of
 from services.workflow.rules.account import Account
 from services.workflow.rules.rollout import Excuse, Overridable, Rollout, View
+from services.workflow.store.access import load_access
 from services.workflow.store.account import COPIED, lock_accounts, read_account
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.engine import key_of as engine_key
@@ -219,6 +221,16 @@ async def lock_overridable(
         for engine_id in one.command.engines
     }
     engines = await load_engines(connection, named)
+    access = await load_access(
+        connection,
+        {key.brand for key in wanted},
+        accounts,
+        {
+            (one.account, command.actor.subject)
+            for key, one in wanted.items()
+            for command in asked[key]
+        },
+    )
     found: dict[Key, Overridable] = {}
     for key, one in wanted.items():
         account, rollout = accounts.get(one.account), rollouts.get(one)
@@ -226,7 +238,7 @@ async def lock_overridable(
             registered = {engine.id for engine in engines if engine.brand == key.brand}
             found[key] = Overridable(
                 rollout=rollout,
-                owner=account.creator,
+                owners=owners_of(account.id, access[key.brand]),
                 engines=frozenset({*registered, *account.holders}),
             )
     return found
