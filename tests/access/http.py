@@ -1,0 +1,103 @@
+"""Asking the access service over HTTP, as whoever a test needs."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from keyturn_contracts.actor import Role, sign_token
+
+from services.access.app import NAME, access_service
+from services.access.settings import AccessSettings
+from shared.http.server import build_app
+from shared.messaging.context import Context
+from shared.messaging.issuers import Issuers
+from shared.telemetry.health import Health
+from tests.batches import Database
+from tests.running_stack import RunningStack
+from tests.transport.given import GivenIssuer
+
+ADMINISTRATOR: Sequence[Role] = ("administrator", "member")
+
+
+@dataclass
+class Client:
+    """Asks as somebody of a brand, `root` unless said otherwise."""
+
+    http: httpx.AsyncClient
+    issuer: GivenIssuer
+
+    async def get(
+        self,
+        path: str,
+        *,
+        by: str = "root",
+        brand: str = "acme",
+        roles: Sequence[Role] = ADMINISTRATOR,
+        **parameters: Any,
+    ) -> httpx.Response:
+        headers = self._headers(by, brand, roles)
+        return await self.http.get(f"/v1/{path}", params=parameters, headers=headers)
+
+    async def shown(self, path: str, **options: Any) -> dict[str, Any]:
+        """Return the body of an answer that is there."""
+        answer = await self.get(path, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def ask(
+        self,
+        *questions: dict[str, str],
+        at_least: int | None = None,
+        by: str = "root",
+        brand: str = "acme",
+        roles: Sequence[Role] = ADMINISTRATOR,
+    ) -> httpx.Response:
+        asked: dict[str, Any] = {"questions": questions}
+        if at_least is not None:
+            asked["at_least"] = at_least
+        headers = self._headers(by, brand, roles)
+        return await self.http.post("/v1/decisions", json=asked, headers=headers)
+
+    async def decided(self, *questions: dict[str, str], **options: Any) -> list[dict[str, Any]]:
+        """Return the decisions of an answer that is there."""
+        answer = await self.ask(*questions, **options)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["decisions"]
+
+    def _headers(self, by: str, brand: str, roles: Sequence[Role]) -> dict[str, str]:
+        token = sign_token(
+            self.issuer.key,
+            issuer=self.issuer.name,
+            subject=by,
+            brand=brand,
+            roles=roles,
+            audience=NAME,
+            now=datetime.now(UTC),
+        )
+        return {"Authorization": f"Bearer {token}"}
+
+
+@asynccontextmanager
+async def serving(stack: RunningStack, database: Database, folder: Path) -> AsyncGenerator[Client]:
+    """Serve the service's routes on this database."""
+    issuer = GivenIssuer(brands=("*",), roles=("administrator", "member", "operator"))
+    issuer.write_to(folder)
+    service = access_service(AccessSettings())
+    context = Context(
+        settings=stack.settings_of(NAME),
+        writer=database.writer,
+        reader=database.reader,
+        redis=None,
+        issuers=Issuers(folder),
+        engine_keys=service.engine_keys,
+        members=service.members,
+    )
+    app = build_app(context, Health(), [service.routes(context)])
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://access"
+    ) as http:
+        yield Client(http, issuer)
