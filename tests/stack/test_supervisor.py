@@ -16,7 +16,7 @@ from tests.stack.supervised import SMALL_SERVICE, Supervised, supervised
 from tests.waiting import until
 
 PARTS = ("kafka", "postgres", "redis")
-NAMED = ("catalog", "installation", "credential-vault", "workflow")
+NAMED = ("catalog", "installation", "credential-vault", "access", "workflow")
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +89,13 @@ def test_logs_are_shown_by_part(up: Supervised) -> None:
     assert "workflow: workflow serves" in up.keyturn("logs", "-n", "9").stdout
     run = up.keyturn("logs", "mail")
     assert run.returncode == 3
-    assert "there are catalog, credential-vault, installation, kafka" in run.stderr
+    assert "there are access, catalog, credential-vault, installation, kafka" in run.stderr
 
 
 def test_no_password_is_in_an_argument_an_environment_or_a_log(up: Supervised) -> None:
     up.until_ready()
     passwords = {file.read_text() for file in (up.root / "passwords").rglob("*") if file.is_file()}
-    assert len(passwords) == 25
+    assert len(passwords) == 30
     supervisor = psutil.Process(up.status().supervisor)
     looked_at = 0
     for process in (supervisor, *supervisor.children(recursive=True)):
@@ -127,7 +127,7 @@ def test_nothing_listens_beyond_loopback(up: Supervised) -> None:
         for connection in process.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
     ]
-    assert len(listening) == 6
+    assert len(listening) == 7
     assert {address[0].removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
 
 
