@@ -1,12 +1,15 @@
 """What people may read of accounts, and never a secret."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from keyturn_contracts.access import MemberRegistered, MemberRemoved
 from keyturn_contracts.actor import engine_issuer
 from keyturn_contracts.credential_vault import DeleteAccount, EditAccount
 
-from tests.batches import asked
+from tests.batches import asked, news
+from tests.credential_vault.given import granted
 from tests.credential_vault.http import Client, token_of
 from tests.credential_vault.vault import GivenEngine, Vault, completed
 
@@ -17,7 +20,7 @@ async def ids(client: Client, **asked_for: Any) -> list[str]:
     return [one["account_id"] for one in answer.json()["items"]]
 
 
-async def test_an_administrator_sees_the_brands_accounts_and_others_their_own(
+async def test_an_administrator_sees_the_brands_accounts_and_members_what_they_own(
     vault: Vault, client: Client
 ) -> None:
     await vault.given_account("a", by="ada")
@@ -28,6 +31,59 @@ async def test_an_administrator_sees_the_brands_accounts_and_others_their_own(
     assert await ids(client, by="eve", roles=("member",)) == []
     assert (await client.get("/v1/accounts/a", by="bob", roles=("member",))).status_code == 404
     assert (await client.get("/v1/accounts/b", by="bob", roles=("member",))).status_code == 200
+
+
+async def test_an_account_shows_who_owns_it_now(vault: Vault, client: Client) -> None:
+    await vault.given_account("mail")
+    await vault.given_account("post", by="zoe")
+    now = datetime.now(UTC)
+    await vault.hear(
+        granted(member="eve", until=now + timedelta(hours=1)),
+        granted(member="bob", until=now - timedelta(hours=1)),
+        granted(member="joe", level="user"),
+        granted(member="ann"),
+        granted(member="ann", is_ended=True),
+    )
+    await vault.hear(granted(member="stranger"), brand="other")
+
+    assert (await client.get("/v1/accounts/mail")).json()["owners"] == ["ada", "eve"]
+    listed = (await client.get("/v1/accounts")).json()["items"]
+    assert [one["owners"] for one in listed] == [["ada", "eve"], ["zoe"]]
+    seen = {who: await ids(client, by=who, roles=("member",)) for who in ("eve", "bob", "joe")}
+    assert seen == {"eve": ["mail"], "bob": [], "joe": []}
+
+
+async def test_who_was_taken_off_the_list_owns_and_sees_nothing(
+    vault: Vault, client: Client
+) -> None:
+    await vault.given_account()
+    await vault.hear(
+        granted(member="eve"),
+        MemberRegistered(member_id="eve", role="member", state="registered"),
+        MemberRemoved(member_id="ada", role="administrator", state="removed"),
+    )
+
+    for path in ("/v1/accounts", "/v1/accounts/mail"):
+        assert (await client.get(path, by="ada")).status_code == 403
+    shown = (await client.get("/v1/accounts/mail", by="eve", roles=("member",))).json()
+    assert (shown["creator"], shown["owners"]) == ("ada", ["eve"])
+
+
+async def test_of_very_many_owners_the_first_hundred_are_shown(
+    vault: Vault, client: Client
+) -> None:
+    await vault.given_account(by="m-000")
+    names = [f"m-{n:03}" for n in range(120)]
+    await vault.deliver(*(news(granted(member=one), 9) for one in reversed(names)))
+
+    assert (await client.get("/v1/accounts/mail")).json()["owners"] == names[:100]
+
+
+async def test_who_is_no_member_sees_no_accounts(vault: Vault, client: Client) -> None:
+    await vault.given_account()
+
+    for path in ("/v1/accounts", "/v1/accounts/mail"):
+        assert (await client.get(path, by="ada", roles=())).status_code == 403
 
 
 async def test_another_brands_accounts_are_not_there(vault: Vault, client: Client) -> None:

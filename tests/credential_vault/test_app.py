@@ -130,6 +130,7 @@ async def test_its_jobs_do_what_is_due(
 
     assert await jobs["try credentials"].run() == 1
     assert await vault.outcome(command) == "applied"
+    await vault.hear_creators()
     await vault.given_rotation(retire="now")
     assert await jobs["plan retirements"].run() == 0
     assert await jobs["retire versions"].run() == 1

@@ -10,9 +10,7 @@ from keyturn_contracts.credential_vault import (
     DeleteAccount,
     EditAccount,
     EditCredentials,
-    VerifyAccount,
 )
-from keyturn_contracts.message import Command
 
 from services.credential_vault.rules.account import Account, Desk, Holder, Unsealed, event_about
 from services.credential_vault.rules.audit import Who
@@ -23,7 +21,6 @@ from services.credential_vault.rules.editing import (
     decide_rotation,
 )
 from services.credential_vault.rules.trial import Trial, Verdict, is_worth_another
-from services.credential_vault.rules.verifying import decide_verification
 from shared.decisions import Applied, Decision, Later, NotYetKnown, Refused, Unchanged
 from tests.credential_vault.given import (
     ADA,
@@ -62,50 +59,6 @@ def promoted(before: Account) -> Account:
     assert isinstance(decision, Applied)
     assert decision.state.account is not None
     return decision.state.account
-
-
-ANY_EDIT = [
-    EDIT,
-    EditAccount(account_id="mail", name="Post"),
-    VerifyAccount(account_id="mail"),
-    DeleteAccount(account_id="mail"),
-]
-
-
-def decide(before: Desk | None, command: Command, by: str) -> Decision[Desk, str]:
-    match command:
-        case EditCredentials():
-            return decide_rotation(before, asked(command, by=by))
-        case EditAccount():
-            return decide_account_edit(before, asked(command, by=by))
-        case VerifyAccount():
-            return decide_verification(before, asked(command, by=by))
-        case DeleteAccount():
-            return decide_deletion(before, asked(command, by=by))
-        case _:
-            raise AssertionError
-
-
-@pytest.mark.parametrize("command", ANY_EDIT, ids=lambda one: type(one).__name__)
-def test_an_unknown_account_a_deleted_one_and_one_being_added_look_alike(command: Command) -> None:
-    for before in (
-        None,
-        desk(None),
-        desk(account(state="deleted")),
-        desk(account(version(1, "pending"), state="adding")),
-    ):
-        refused = decide(before, command, "ada")
-        assert isinstance(refused, Refused)
-        assert refused.reason == "account_unknown"
-        assert refused.message == "There is no account mail in your brand."
-
-
-@pytest.mark.parametrize("command", ANY_EDIT, ids=lambda one: type(one).__name__)
-def test_only_the_creator_changes_an_account(command: Command) -> None:
-    refused = decide(desk(account()), command, "bob")
-
-    assert isinstance(refused, Refused)
-    assert refused.reason == "not_an_owner"
 
 
 def test_a_rotation_waits_as_a_pending_version_with_the_next_number() -> None:
