@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
 
 from keyturn_contracts.credential_vault import (
     CredentialsAnswer,
@@ -13,6 +14,7 @@ from keyturn_contracts.credential_vault import (
 )
 from keyturn_contracts.keys import SealingKey
 from keyturn_contracts.sealing import seal_for_engine
+from keyturn_contracts.workflow import SuspendedTasks
 from pydantic import SecretStr
 
 from tests.client.given import BRAND, ENGINE
@@ -26,6 +28,12 @@ class StandIn:
     key: SealingKey
     answers: dict[str, CredentialsAnswer] = field(default_factory=dict[str, CredentialsAnswer])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
+    suspended: list[SuspendedTasks] = field(
+        default_factory=lambda: [SuspendedTasks(tasks=(), suspensions={})]
+    )
+    """The pages that an engine reads; the cursor of each but the first is its place."""
+    is_down: bool = False
+    """It answers that it cannot say which tasks are suspended."""
     asked: list[str] = field(default_factory=list[str])
     let_through: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: an answer is made and held back."""
@@ -73,7 +81,16 @@ class StandIn:
         found = CredentialsFetched(accounts=tuple(self.answers[one.id] for one in asked.accounts))
         return "200 OK", found.to_json()
 
+    def _suspended(self, request: str) -> tuple[str, bytes]:
+        self.asked.append("suspended")
+        if self.is_down:
+            return "503 Service Unavailable", b'{"error": "unavailable", "message": "Not now."}'
+        after = parse_qs(urlsplit(request.split(" ")[1]).query).get("after", ["0"])
+        return "200 OK", self.suspended[int(after[0])].to_json()
+
     def _outcome(self, request: str) -> tuple[str, bytes]:
+        if "/suspended" in request:
+            return self._suspended(request)
         command_id = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
         self.asked.append(command_id)
         found = self.outcomes.get(command_id)

@@ -68,6 +68,19 @@ def rotated(account: str, version: int, *holders: str) -> CredentialsRotated:
     )
 
 
+def bound(number: int, *, engine_id: str = ENGINE) -> AccountBound:
+    return AccountBound(
+        engine_id=engine_id, account_id="mail", bound=True, allowed=True, suspensions=number
+    )
+
+
+def test_the_newest_number_of_its_own_holdings_is_heard(store: Store) -> None:
+    news = told(store, bound(1), bound(2), bound(9, engine_id="e2"))
+
+    assert news.suspensions == {"mail": 2}
+    assert news.bound == {"mail"}
+
+
 def progressed(
     version: int,
     *waiting: tuple[str, WhyWaiting],

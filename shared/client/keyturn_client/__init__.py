@@ -17,6 +17,7 @@ from keyturn_client.problems import (
     NotAppliedError,
     NotFoundError,
     RejectedError,
+    SuspendedError,
     UnreachableError,
 )
 from keyturn_client.settings import BackendSettings, EngineSettings, Kafka, Services
@@ -43,6 +44,7 @@ __all__ = [
     "SavedTask",
     "SavedWorkflow",
     "Services",
+    "SuspendedError",
     "UnreachableError",
     "Workflows",
     "details_of",

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from keyturn_contracts.workflow import SuspendedTask
+
 WhyStopped = Literal["not_registered", "retired", "another_process", "file_in_use"]
 """`another_process`: somebody else runs as this engine, and has the say from here on."""
 
@@ -52,6 +54,22 @@ class NoCredentialError(KeyturnError):
     def __init__(self, reason: WhyNoCredential, sentence: str) -> None:
         super().__init__(sentence)
         self.reason: WhyNoCredential = reason
+
+
+WhySuspended = Literal["suspended", "not_known"]
+"""`not_known`: the service could not be asked, and something about it has changed."""
+
+
+class SuspendedError(KeyturnError):
+    """A run was not begun: one of the workflow's tasks may not use its account."""
+
+    def __init__(
+        self, reason: WhySuspended, sentence: str, *, tasks: tuple[SuspendedTask, ...] = ()
+    ) -> None:
+        super().__init__(sentence)
+        self.reason: WhySuspended = reason
+        self.tasks = tasks
+        """Those that are suspended, each with its reason."""
 
 
 class NotAppliedError(Exception):

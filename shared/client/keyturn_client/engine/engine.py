@@ -10,7 +10,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Never, Self, cast
 
-from keyturn_contracts.workflow import BindingName, SavedWorkflow
+from keyturn_contracts.workflow import BindingName, SavedWorkflow, SuspendedTask
 
 from keyturn_client.engine import journal, lists
 from keyturn_client.engine.applying import Apply, LetGo
@@ -42,6 +42,8 @@ class AccountStatus:
     """How many workflows are reported as failed."""
     vanished: tuple[BindingName, ...]
     """On record and not in this engine's list, the first of them: save or delete each."""
+    suspended: tuple[SuspendedTask, ...]
+    """Tasks whose workflows are not run, and why each may not use the account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +51,9 @@ class EngineStatus:
     """Where this engine stands."""
 
     epoch: int
+    is_suspended_known: bool
+    """Whether `suspended` is what holds. If not, it is being read again, and no run of what it may
+    be about begins."""
     accounts: Mapping[str, AccountStatus]
 
 
@@ -171,10 +176,15 @@ class Engine:
     async def run(self, workflow_id: str, *, wait: timedelta = _A_WHILE) -> AsyncGenerator[Run]:
         """Run a workflow with the credentials that are current now, and keep them to its end.
 
-        Waits for accounts of which the vault has not answered since this process started.
+        Waits for accounts of which the vault has not answered since this process started. A
+        `SuspendedError` where one of its tasks is suspended, or where that is not known now.
         """
         accounts = await self._parts.book.read(lists.accounts_of, workflow_id)
+        suspended = self._parts.suspended
+        suspended.refuse(workflow_id)
         await self._answered(accounts, wait)
+        await suspended.known(accounts, wait)
+        suspended.check(workflow_id, accounts)
         keeper = self._parts.keeper
         held = {one: keeper.held(one) for one in accounts}
         run = Run(
@@ -221,8 +231,10 @@ class Engine:
 
     def status(self) -> EngineStatus:
         parts = self._parts
+        suspended = parts.suspended.by_account()
         return EngineStatus(
             epoch=parts.book.epoch,
+            is_suspended_known=parts.suspended.is_known,
             accounts={
                 id_: AccountStatus(
                     bindings=one.bindings,
@@ -232,6 +244,7 @@ class Engine:
                     confirmed=one.kept.confirmed,
                     failed=len(one.failed),
                     vanished=tuple(parts.course.vanished.get(id_, ())),
+                    suspended=suspended.get(id_, ()),
                 )
                 for id_, one in parts.keeper.accounts.items()
             },

@@ -27,6 +27,8 @@ class News:
     """Accounts that the engine may fetch now."""
     unbound: set[str] = field(default_factory=set[str])
     """Accounts that it may not, or not any more."""
+    suspensions: dict[str, int] = field(default_factory=dict[str, int])
+    """By account, the number that rises when other tasks than before are suspended."""
     restored: bool = False
     """The workflow service was restored from a backup."""
     stop: Stop | None = None
@@ -65,6 +67,7 @@ def hear(
         elif isinstance(event, AccountBound | AccountUnbound) and event.engine_id == who.engine_id:
             (news.bound if event.allowed else news.unbound).add(event.account_id)
             (news.unbound if event.allowed else news.bound).discard(event.account_id)
+            news.suspensions[event.account_id] = event.suspensions
         elif isinstance(event, EngineChanged) and event.engine_id == who.engine_id:
             news.stop = news.stop or _hear_engine(connection, event)
     epochs = (one.epoch for one in events if one.event.service == "workflow")

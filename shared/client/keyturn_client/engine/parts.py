@@ -1,6 +1,7 @@
 """What a running engine is made of, and how its parts are put together."""
 
 import asyncio
+import contextlib
 import logging
 
 from keyturn_contracts.message import Part
@@ -15,6 +16,7 @@ from keyturn_client.engine.hearing import TOPICS, about, hear
 from keyturn_client.engine.journal import Who
 from keyturn_client.engine.keeper import Keeper
 from keyturn_client.engine.store import Store
+from keyturn_client.engine.suspended import Suspended
 from keyturn_client.engine.vault import Vault
 from keyturn_client.engine.whole import Vanished, WholeLists
 from keyturn_client.http import Http
@@ -22,6 +24,7 @@ from keyturn_client.keys import EngineKeys
 from keyturn_client.pauses import Pauses
 from keyturn_client.problems import (
     EngineStoppedError,
+    KeyturnError,
     NotAllowedError,
     NotFoundError,
     UnreachableError,
@@ -74,6 +77,7 @@ class Parts:
             let_go=let_go,
             want_list=self.whole.want,
         )
+        self.suspended = Suspended(self._http, self._who)
         self.course = Course(self.book, self.keeper, self.whole, vanished)
         self._courier = Courier(
             self.book, self._publisher, self._http, self._signer, patience=_PATIENCE
@@ -83,6 +87,9 @@ class Parts:
         """Begin a new epoch, above the one that the service tells."""
         await self.keeper.load()
         told = await self._ask_epoch()
+        # Else it is read, and nothing is run, as soon as the service can be asked.
+        with contextlib.suppress(KeyturnError):
+            await self.suspended.read()
         await self.course.begin(told)
 
     async def close(self) -> None:
@@ -99,6 +106,7 @@ class Parts:
                 self._courier.hear(self.course.took),
                 self.whole.work(),
                 self.keeper.work(),
+                self.suspended.work(),
                 self._hear_always(),
             ):
                 tasks.create_task(work)
@@ -106,7 +114,10 @@ class Parts:
     async def is_settled(self) -> bool:
         """Tell whether the service has answered everything, and nothing is left to do."""
         return (
-            self.keeper.is_idle and self.whole.is_idle and await self.book.read(journal.is_settled)
+            self.keeper.is_idle
+            and self.whole.is_idle
+            and self.suspended.is_known
+            and await self.book.read(journal.is_settled)
         )
 
     async def _ask_epoch(self) -> int:
@@ -158,6 +169,8 @@ class Parts:
                 raise EngineStoppedError(news.stop.reason, news.stop.sentence)
             # At once: what is noted of an account while an epoch begins is newer than this.
             self.keeper.hear(news)
+            self.suspended.hear(news.suspensions)
             if news.restored:
                 log.warning("The workflow service was restored from a backup: a new epoch begins")
+                self.suspended.doubt()
                 await self.course.begin(self.book.epoch)
