@@ -65,6 +65,7 @@ class World:
             workflow=self.url("workflow"),
             catalog=self.url("catalog"),
             installation=self.url("installation"),
+            access=self.url("access"),
         )
 
     def url(self, service: str) -> str:

@@ -7,6 +7,7 @@ from keyturn_client.commands import Signer
 from keyturn_client.http import Http
 from keyturn_client.keys import read_signing_key
 from keyturn_client.problems import KeyturnError
+from keyturn_contracts.access import EnableExtension
 from keyturn_contracts.catalog import (
     LegalDocument,
     PublishExtension,
@@ -36,13 +37,14 @@ MANIFEST = PAGER.model_copy(
 
 
 async def install(world: World, brand: Brand) -> None:
-    """Publish it, license the brand for it, and accept exactly what its review shows."""
+    """Publish it, license the brand for it, accept what its review shows, enable it for all."""
     async with Backend(world.backend_settings(PLATFORM, roles=["operator"])) as catalog:
         applied(await catalog.ask(PublishExtension(manifest=MANIFEST)))
     async with Backend(world.backend_settings(brand.name, roles=["operator"])) as operator:
         applied(await operator.ask(SetLicence(extensions=("smtp-relay", SLUG))))
     digest = (await shown(world, brand, "/review"))["digest"]
     applied(await brand.backend.ask(InstallExtension(extension=SLUG, accepts=digest)))
+    applied(await brand.backend.ask(EnableExtension(extension=SLUG, all=True)))
 
 
 async def uninstall(brand: Brand) -> str:

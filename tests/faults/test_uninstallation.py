@@ -1,14 +1,16 @@
-"""An uninstallation ends its part in the vault and in the workflow service, whoever is killed."""
+"""An uninstallation ends in the vault, the workflow service and access, whoever is killed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 
 import pytest
 from keyturn_client import Engine, Fetched, Workflows
+from keyturn_contracts.access import GrantAccess
 from keyturn_contracts.keys import Jwks
 from keyturn_contracts.proof import check
 
-from tests.client.world import Brand, World, applied, workflows
+from tests.client.world import OWNER, Brand, World, applied, workflows
 from tests.faults.installing import SLUG, install, shown, uninstall
 from tests.faults.log import Announced, announced, once_each
 from tests.faults.test_kills import armed, killed_and_started_again
@@ -54,6 +56,10 @@ async def is_uninstalled(world: World, brand: Brand) -> bool:
         ("workflow", "workflow.before_clear:1"),
         ("workflow", "workflow.after_clear:1"),
         ("workflow", "workflow.before_close:1"),
+        ("access", "access.before_clear:1"),
+        ("access", "access.after_clear:1"),
+        ("access", "access.before_cleared:1"),
+        ("access", "access.after_cleared:1"),
         ("installation", "installation.before_follow:1"),
         ("installation", "installation.after_follow:1"),
         ("installation", "installation.before_uninstalled:1"),
@@ -67,6 +73,8 @@ async def test_an_uninstallation_ends_everywhere_and_once_though_a_participant_i
     for one in ACCOUNTS:
         await add_account(brand, one)
     await brand.add_account("relay", "relay pass")
+    for one in (*ACCOUNTS, "relay"):
+        applied(await brand.backend.ask(GrantAccess(account_id=one, members=("bob",))))
     settings = await brand.register_engine()
     async with Engine(settings, apply) as engine:
         for one in (*ACCOUNTS, "relay"):
@@ -82,6 +90,7 @@ async def test_an_uninstallation_ends_everywhere_and_once_though_a_participant_i
     await check_installation(world, brand, uninstall_id)
     await check_vault(world, brand, uninstall_id)
     await check_workflow(world, brand, uninstall_id)
+    await check_access(world, brand, uninstall_id)
 
 
 async def check_installation(world: World, brand: Brand, uninstall_id: str) -> None:
@@ -91,6 +100,8 @@ async def check_installation(world: World, brand: Brand, uninstall_id: str) -> N
     ending = told[-1].content["uninstallation"]
     assert ending["uninstall_id"] == uninstall_id
     assert (ending["accounts"], ending["tasks"]) == (len(ACCOUNTS), len(ACCOUNTS))
+    counted = (await clearances(world, "access", brand))[-1].content
+    assert ending["grants"] == counted["grants"]
 
 
 async def check_vault(world: World, brand: Brand, uninstall_id: str) -> None:
@@ -124,3 +135,26 @@ async def check_workflow(world: World, brand: Brand, uninstall_id: str) -> None:
     assert {task["state"] async for task in brand.backend.queries.dependents("relay")} == {
         "allowed"
     }
+
+
+async def check_access(world: World, brand: Brand, uninstall_id: str) -> None:
+    """Each grant and the enablement end once; what ended for the uninstallation is counted."""
+    told = await clearances(world, "access", brand)
+    assert {one.content["uninstall_id"] for one in told} == {uninstall_id}
+    assert [one.content["done"] for one in told].count(True) == 1
+    log = await announced(world, "access", brand.name)
+    why: Counter[str] = Counter()
+    for account in ACCOUNTS:
+        for member in (OWNER, "bob"):
+            given, ended = once_each(log[f"{brand.name}/grants/{account}/{member}"])
+            assert (given.type, ended.type) == ("AccessGranted", "AccessRevoked")
+            why[ended.content["why_ended"]] += 1
+    # Where the vault's news of a deletion is here first, a grant ends for that.
+    assert why.keys() <= {"uninstalled", "account_deleted"}
+    enabled, disabled = once_each(log[f"{brand.name}/enablements/{SLUG}/*"])
+    assert (enabled.type, disabled.type) == ("ExtensionEnabled", "ExtensionDisabled")
+    counted = told[-1].content
+    assert (counted["grants"], counted["enablements"]) == (why["uninstalled"], 1)
+    for member in (OWNER, "bob"):
+        [given] = once_each(log[f"{brand.name}/grants/relay/{member}"])
+        assert given.type == "AccessGranted"
