@@ -81,7 +81,7 @@ async def test_all_pages_are_read_and_a_refusal_names_the_tasks_and_reasons() ->
         await suspended.read()
 
         with pytest.raises(SuspendedError, match="task send may not use account mail") as refused:
-            suspended.refuse("w1")
+            suspended.check("w1", ["mail", "chat"])
         assert (refused.value.reason, refused.value.tasks) == ("suspended", tasks[:2])
         assert refusal(suspended, "w2") == "suspended"
         assert refusal(suspended, "w3") is None

@@ -54,7 +54,7 @@ class Client:
     async def member(self, path: str, name: str = "ada", **parameters: Any) -> httpx.Response:
         return await self.get(path, as_=name, roles=("member",), **parameters)
 
-    async def engine(self, engine: GivenEngine, path: str) -> httpx.Response:
+    async def engine(self, engine: GivenEngine, path: str, **parameters: Any) -> httpx.Response:
         issuer = engine_issuer(engine.brand, engine.id)
         token = sign_token(
             engine.sig,
@@ -65,7 +65,7 @@ class Client:
             audience="workflow",
             now=datetime.now(UTC),
         )
-        return await self._ask(path, token, {})
+        return await self._ask(path, token, parameters)
 
     async def nobody(self, path: str) -> httpx.Response:
         return await self._http.get(path)
@@ -84,7 +84,7 @@ class Client:
 
     async def _ask(self, path: str, token: str, parameters: dict[str, Any]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}"}
-        return await self._http.get(path, headers=headers, params=parameters)
+        return await self._http.get(path, headers=headers, params=parameters or None)
 
 
 @asynccontextmanager

@@ -25,7 +25,8 @@ async def load_suspensions(
         HoldingRow.engine_id == engine_id,
         HoldingRow.suspensions > 0,
     )
-    return dict((await connection.execute(query)).tuples().all())
+    rows = await connection.execute(query)
+    return {one.account_id: one.suspensions for one in rows}
 
 
 async def load_pairs(connection: AsyncConnection, brand: str, engine_id: str) -> list[Pair]:
@@ -53,6 +54,8 @@ async def load_tasks(
     limit: int,
 ) -> Sequence[AnyRow]:
     """Return an engine's tasks of these owners that use these accounts, by workflow."""
+    if not pairs:
+        return []
     place = (BindingRow.workflow_id, BindingRow.account_id, BindingRow.task_id)
     query = (
         select(*place, WorkflowRow.owner)

@@ -13,7 +13,6 @@ from keyturn_contracts.message import Key
 from keyturn_contracts.workflow import EVERYTHING, DeleteWorkflows, SaveWorkflows
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.workflow.rules.access import Access
 from services.workflow.rules.account import Account
 from services.workflow.rules.engine import Engine, Place
 from services.workflow.rules.holding import NOTHING, Holding
@@ -28,7 +27,6 @@ from services.workflow.rules.record import (
 )
 from services.workflow.rules.usage import Usage
 from services.workflow.store import binding
-from services.workflow.store.access import load_access
 from services.workflow.store.account import key_of as account_key
 from services.workflow.store.account import share_accounts, wake_rollouts
 from services.workflow.store.counting import mark_changed
@@ -36,7 +34,8 @@ from services.workflow.store.engine import key_of as engine_key
 from services.workflow.store.engine import lock_engines, save_engines
 from services.workflow.store.entitlement import share_brands
 from services.workflow.store.holding import HoldingKey, load_holdings, save_holdings
-from services.workflow.store.usage import UsageKey, load_usage, save_usage
+from services.workflow.store.owners import Owners, load_judges
+from services.workflow.store.usage import UsageKey, save_usage
 from shared.decisions import AppliedToMany, Refused
 from shared.messaging.envelope import Asked
 
@@ -80,30 +79,6 @@ class _Turns(Generic[C]):
     )
     ended: dict[Key, Admitted[C]] = field(default_factory=dict[Key, Admitted[C]])
     """The last parts of lists among them: each is its engine's last command here."""
-
-
-Pair = tuple[str, str]
-"""An account, and the owner of a workflow that uses it, as it is or will be."""
-
-
-class _Owners:
-    """Who may come to use which accounts: every owner of a workflow, with all that it may use."""
-
-    def __init__(self) -> None:
-        self._owners: defaultdict[tuple[Key, str], set[str]] = defaultdict(set)
-        self._accounts: defaultdict[tuple[Key, str], set[str]] = defaultdict(set)
-
-    def note(self, engine: Key, workflow_id: str, owner: str, accounts: set[str]) -> None:
-        self._owners[engine, workflow_id].add(owner)
-        self._accounts[engine, workflow_id] |= accounts
-
-    def pairs(self, engines: Iterable[Key]) -> dict[Key, set[Pair]]:
-        """Return by engine the accounts and owners that are to be judged."""
-        pairs: dict[Key, set[Pair]] = {engine: set() for engine in engines}
-        for (engine, workflow_id), owners in self._owners.items():
-            accounts = self._accounts[engine, workflow_id]
-            pairs[engine] |= {(account, owner) for account in accounts for owner in owners}
-        return pairs
 
 
 @dataclass(slots=True)
@@ -175,7 +150,7 @@ async def _load(
     """Read what the commands name, under the lock of each account that they may touch."""
     workflow_ids: defaultdict[Key, set[str]] = defaultdict(set)
     named: defaultdict[Key, set[str]] = defaultdict(set)
-    owners = _Owners()
+    owners = Owners()
     for key, commands in turns.admitted.items():
         for _, admitted in commands:
             command = admitted.command
@@ -206,7 +181,7 @@ async def _load(
         connection,
         (HoldingKey(key.brand, key.id, one) for key, ids in touched.items() for one in ids),
     )
-    access, usage = await _load_judges(connection, accounts, owners.pairs(turns.admitted))
+    access, usage = await load_judges(connection, accounts, owners.pairs(turns.admitted))
     by_engine: defaultdict[Key, dict[str, Holding]] = defaultdict(dict)
     for one, holding in holdings.items():
         by_engine[Key(one.brand, "engines", one.engine_id)][one.account_id] = holding
@@ -253,7 +228,7 @@ async def _end_list(
         return outcome
     record = loaded.records[key]
     pairs = {(task.account_id, owner) for task, owner in vanished}
-    access, usage = await _load_judges(connection, loaded.accounts, {key: pairs})
+    access, usage = await load_judges(connection, loaded.accounts, {key: pairs})
     # What the commands before have changed is not saved yet, and is what counts.
     record.access, record.usage = access[key.brand], usage[key] | record.usage
     return finish_list(record, outcome, vanished, left_out)
@@ -288,31 +263,6 @@ async def _save_record(connection: AsyncConnection, loaded: _Loaded) -> None:
             elif was_there:
                 changes.gone.append((key, task))
     await binding.save(connection, changes)
-
-
-async def _load_judges(
-    connection: AsyncConnection, accounts: Mapping[Key, Account], pairs: Mapping[Key, set[Pair]]
-) -> tuple[dict[str, Access], dict[Key, dict[Pair, Usage]]]:
-    """Return what says who may use what, by brand, and how much they use, by engine."""
-    access = await load_access(
-        connection,
-        {key.brand for key in pairs},
-        accounts,
-        {
-            (account_key(key.brand, account_id), owner)
-            for key, some in pairs.items()
-            for account_id, owner in some
-        },
-    )
-    usage: dict[Key, dict[Pair, Usage]] = {key: {} for key in pairs}
-    wanted = [
-        (HoldingKey(key.brand, key.id, account_id), owner)
-        for key, some in pairs.items()
-        for account_id, owner in some
-    ]
-    for (holding, owner), one in (await load_usage(connection, wanted)).items():
-        usage[engine_key(holding.brand, holding.engine_id)][holding.account_id, owner] = one
-    return access, usage
 
 
 async def _save_usage(connection: AsyncConnection, loaded: _Loaded) -> None:

@@ -180,9 +180,9 @@ class Engine:
         `SuspendedError` where one of its tasks is suspended, or where that is not known now.
         """
         accounts = await self._parts.book.read(lists.accounts_of, workflow_id)
-        suspended = self._parts.suspended
-        suspended.refuse(workflow_id)
+        # First what is waited for: of what was just added, news that it may be used is on its way.
         await self._answered(accounts, wait)
+        suspended = self._parts.suspended
         await suspended.known(accounts, wait)
         suspended.check(workflow_id, accounts)
         keeper = self._parts.keeper

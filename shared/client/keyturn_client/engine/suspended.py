@@ -91,8 +91,11 @@ class Suspended:
             async with asyncio.timeout(wait.total_seconds()), self._changed:
                 await self._changed.wait_for(lambda: self._knows(accounts))
 
-    def refuse(self, workflow_id: str) -> None:
-        """Raise a `SuspendedError` where a task of the workflow is known to be suspended."""
+    def check(self, workflow_id: str, accounts: Collection[str]) -> None:
+        """Raise a `SuspendedError` where a task of the workflow is suspended, or that is not known.
+
+        `accounts` are those that its tasks use.
+        """
         if tasks := self._tasks.get(workflow_id):
             first = tasks[0]
             raise SuspendedError(
@@ -101,10 +104,6 @@ class Suspended:
                 f"{first.account_id} ({first.reason}), and {len(tasks) - 1} more are suspended.",
                 tasks=tuple(tasks),
             )
-
-    def check(self, workflow_id: str, accounts: Collection[str]) -> None:
-        """Raise one as well where it is not known: a run that must not begin does not."""
-        self.refuse(workflow_id)
         if not self._knows(accounts):
             raise SuspendedError(
                 "not_known",

@@ -1,0 +1,50 @@
+"""The workflow service's tables."""
+
+from services.workflow.tables.base import IS_OPEN, IS_TO_COUNT, IS_UNINSTALLING, UNKNOWN, Base
+from services.workflow.tables.copies import (
+    AccountRow,
+    EnablementRow,
+    GrantRow,
+    InstallationRow,
+    LicenceRow,
+    PolicyRow,
+    ReceiptRow,
+)
+from services.workflow.tables.due import ClearanceRow, ConcernRow, RecountRow
+from services.workflow.tables.record import (
+    BindingRow,
+    ConfirmationRow,
+    EngineRow,
+    FailureRow,
+    HoldingRow,
+    UsageRow,
+    WorkflowRow,
+)
+from services.workflow.tables.rollout import ProofRow, RolloutRow
+
+__all__ = [
+    "IS_OPEN",
+    "IS_TO_COUNT",
+    "IS_UNINSTALLING",
+    "UNKNOWN",
+    "AccountRow",
+    "Base",
+    "BindingRow",
+    "ClearanceRow",
+    "ConcernRow",
+    "ConfirmationRow",
+    "EnablementRow",
+    "EngineRow",
+    "FailureRow",
+    "GrantRow",
+    "HoldingRow",
+    "InstallationRow",
+    "LicenceRow",
+    "PolicyRow",
+    "ProofRow",
+    "ReceiptRow",
+    "RecountRow",
+    "RolloutRow",
+    "UsageRow",
+    "WorkflowRow",
+]
