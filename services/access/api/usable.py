@@ -45,7 +45,7 @@ class MembersAccountsBody(BaseModel):
     items: list[MembersAccountBody]
     complete: bool
     incomplete_because: list[WhyIncomplete] | None = None
-    """`owners_to_come`: accounts have come whose first owner is made in a moment."""
+    """`owners_to_come`: of some account they may be made an owner in a moment."""
     next: str | None = None
 
 
@@ -96,7 +96,7 @@ async def _load(
     limit: int,
 ) -> MembersAccountsBody:
     # First: an owner who is made meanwhile is then missing from no list that says it is complete.
-    to_own = await queries.count_to_own(connection, brand, extension=extension)
+    to_own = await queries.count_to_own(connection, brand, member, extension=extension)
     rows = await queries.load_candidates(
         connection, brand, member, extension=extension, after=after, limit=limit + 1
     )

@@ -9,7 +9,13 @@ from sqlalchemy import ColumnElement, Row, and_, func, literal, or_, select, tru
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.queries.holders import Filter, in_order, is_behind, is_of, is_shown
-from services.access.tables import IS_GRANTED, AccountRow, GrantRow, MemberRow
+from services.access.tables import (
+    IS_ADMINISTRATOR,
+    IS_GRANTED,
+    AccountRow,
+    GrantRow,
+    MemberRow,
+)
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -97,12 +103,27 @@ async def load_candidates(
     return (await connection.execute(query)).all()
 
 
-async def count_to_own(connection: AsyncConnection, brand: str, *, extension: str | None) -> int:
-    """Return of how many accounts a job has still to see whether they have an owner."""
+async def count_to_own(
+    connection: AsyncConnection, brand: str, member: str, *, extension: str | None
+) -> int:
+    """Return of how many accounts a job may be about to make somebody an owner.
+
+    It makes one of who added the account, once, and administrators on the list of what nobody owns.
+    """
+    is_administrator = (
+        select(literal(1))
+        .where(MemberRow.brand_id == brand, MemberRow.id == member, IS_ADMINISTRATOR)
+        .exists()
+    )
     query = (
         select(func.count())
         .select_from(AccountRow)
-        .where(AccountRow.brand_id == brand, AccountRow.is_to_own, ~AccountRow.is_deleted)
+        .where(
+            AccountRow.brand_id == brand,
+            AccountRow.is_to_own,
+            ~AccountRow.is_deleted,
+            or_(and_(~AccountRow.is_created, AccountRow.creator == member), is_administrator),
+        )
     )
     if extension is not None:
         query = query.where(AccountRow.extension == extension)
