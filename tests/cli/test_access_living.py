@@ -1,12 +1,15 @@
 """Members, access and enablements by the command line, with every service running."""
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from keyturn_client import Engine, Fetched, SavedTask, SavedWorkflow, Workflows
 
-from tests.cli.living import Living, living
+from tests.cli.living import Living, Told, living
 from tests.waiting import until
 
 PASSWORD = "a-password"
@@ -42,11 +45,14 @@ def explained(one: Living, member: str, action: str = "use") -> dict[str, Any]:
     return one.good("access", "explain", member, action, "mail")
 
 
-def test_who_may_use_what_is_said_and_seen_by_the_command_line(running: Living) -> None:
+def test_who_may_use_what_is_said_and_seen_by_the_command_line(
+    running: Living, tmp_path: Path
+) -> None:
     """In this order: each step begins with what the one before it left."""
     members_are_imported(running)
     access_is_given(running)
     access_is_taken_away(running)
+    what_a_revocation_stops_is_shown_before(replace(running, member="root"), tmp_path)
     extensions_are_enabled(running)
     a_plain_member_is_told_of_themselves_alone(replace(running, member="carol"))
 
@@ -99,6 +105,43 @@ def access_is_taken_away(running: Living) -> None:
     assert "last_owner" in unowned.out
     assert running.good("members", "remove", "dave")["changed"] is True
     assert explained(running, "dave")["code"] == "not_a_member"
+
+
+def what_a_revocation_stops_is_shown_before(running: Living, keys: Path) -> None:
+    running.good("access", "grant", "mail", "bob", "carol")
+    register = ("engines", "register", "e1", "--name", "Engine", "--reach-account", "mail")
+    running.good(*register, "--keys-in", str(keys))
+    asyncio.run(run_workflows_of(running, keys, "bob", "carol", "root"))
+    words = ("access", "revoke", "mail", "bob", "carol", "--dry-run")
+
+    shown = until(lambda: with_both_tasks(running.keyturn(*words, "-o", "json")))
+
+    assert [(row["owner"], row["workflow_id"], row["state"]) for row in shown.data] == [
+        ("bob", "of-bob", "suspended"),
+        ("carol", "of-carol", "suspended"),
+    ]
+    assert "It would suspend 2 tasks and flag 0 tasks. Nothing was sent." in shown.sentences
+    assert {"bob", "carol"} <= levels(running).keys()
+    assert running.good("access", "revoke", "mail", "bob", "carol")["changed"] is True
+
+
+async def run_workflows_of(running: Living, keys: Path, *members: str) -> None:
+    tasks = (SavedTask(task_id="send", account_id="mail"),)
+    saved = [
+        SavedWorkflow(workflow_id=f"of-{one}", name=one, owner=one, tasks=tasks) for one in members
+    ]
+    async with Engine(running.engine_settings("e1", keys), apply) as engine:
+        await engine.sync(saved)
+        await engine.settled()
+
+
+async def apply(_credential: Fetched, _workflows: Workflows) -> None:
+    """Switch: runs ask the library at their beginning."""
+
+
+def with_both_tasks(told: Told) -> Told | None:
+    """Return what was told once the workflow service has heard of the grants."""
+    return told if len(told.data) == len(("bob", "carol")) else None
 
 
 def extensions_are_enabled(running: Living) -> None:
