@@ -12,6 +12,7 @@ from keyturn_client import (
     EngineStoppedError,
     Fetched,
     NoCredentialError,
+    SuspendedError,
     Workflows,
 )
 from keyturn_client.engine import lists
@@ -202,9 +203,16 @@ async def test_a_deleted_account_is_let_go_and_its_rollout_completes(
         applied(await brand.backend.ask(DeleteAccount(account_id="mail")))
         await brand.completed("mail.2")
         assert gone == ["mail"]
-        async with engine.run("w1") as run:
-            with pytest.raises(NoCredentialError, match="was deleted"):
-                run.credential("mail")
+
+        async def is_suspended() -> bool:
+            return [one.reason for one in engine.status().accounts["mail"].suspended] == [
+                "account_deleted"
+            ]
+
+        await eventually(is_suspended)
+        with pytest.raises(SuspendedError, match="account_deleted"):
+            async with engine.run("w1"):
+                pass
 
 
 async def test_letting_go_of_the_last_binding_is_confirmed_at_the_next_rotation(
@@ -268,10 +276,12 @@ async def test_a_workflow_of_somebody_who_may_not_use_the_account_gets_nothing(
     settings = await brand.register_engine()
     async with Engine(settings, apply) as engine:
         await engine.save(workflows("w1", owner="mallory"))
-        async with engine.run("w1") as run:
-            with pytest.raises(NoCredentialError, match="does not give account mail") as refused:
-                run.credential("mail")
-            assert refused.value.reason == "refused"
+        await engine.settled()
+        with pytest.raises(SuspendedError, match="no_access") as refused:
+            async with engine.run("w1"):
+                pass
+        assert [one.workflow_id for one in refused.value.tasks] == ["w1"]
+        assert engine.status().accounts["mail"].why_not == "refused"
         # The same workflow of its owner is given it.
         await engine.save(workflows("w1"))
         await eventually(lambda: apply.versions == [1])
