@@ -6,6 +6,7 @@ from keyturn_contracts.message import Command, CommandApplied, CommandRefused
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.handlers import handlers
+from services.access.jobs.ending import end_access
 from shared.messaging.batch import Message, apply_batch
 from tests.access import given
 from tests.access.given import LOUD
@@ -157,3 +158,22 @@ async def test_a_deletion_waits_for_who_gives_access_and_ends_that_too(world: Wo
 
     assert names([granted]) == ["applied"]
     assert await world.has() == {}
+
+
+async def test_the_job_that_ends_a_removal_leaves_who_has_come_back_meanwhile(
+    world: World,
+) -> None:
+    """It has found whom to end, and then waits for the list, on which they are again."""
+    await world.account("mail", "root")
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+    await world.apply(given.grant("ada"))
+    await world.apply(given.remove("ada"))
+
+    async with world.database.writer.begin() as connection:
+        await outcome_of(connection, world.asks(given.register("ada")))
+        await outcome_of(connection, world.asks(given.grant("ada")))
+        job = asyncio.create_task(end_access(world.database.writer, 100))
+        assert await eventually(lambda: waits_for_a_lock(world))
+    await job
+
+    assert await world.has() == {"root": "owner", "ada": "user"}

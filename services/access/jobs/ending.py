@@ -54,10 +54,12 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
     They have no rights since their removal. Nobody gives them anything meanwhile: who gives shares
     the brand, and then sees that they are not on its list. Who comes back comes back with nothing.
     """
-    members = await find_removed(connection, most)
-    if not members:
+    found = await find_removed(connection, most)
+    if not found:
         return 0
-    await share_brands(connection, brands_of(members))
+    await share_brands(connection, brands_of(found))
+    # Asked again: who came back while this waited may have been given something since.
+    members = found & await find_removed(connection, most)
     used = await find_accounts_of(connection, members, most)
     accounts = await lock_free_accounts(connection, used)
     enabled = await find_extensions_of(connection, members, most)
