@@ -27,12 +27,15 @@ GRANTS = 100_000
 async def flow(backend: Backend, killed: asyncio.Event) -> list[Prepared]:
     """Publish grants on all accounts in turn: so many, and on until the service is killed."""
     sent: list[Prepared] = []
-    while len(sent) < ROUNDS * len(ACCOUNTS) or not killed.is_set():
+    is_killed = asyncio.create_task(killed.wait())
+    while len(sent) < ROUNDS * len(ACCOUNTS) or not is_killed.done():
         member = f"member-{len(sent) // len(ACCOUNTS)}"
         sent += [
             await backend.publish(GrantAccess(account_id=account, members=(member, "bob")))
             for account in ACCOUNTS
         ]
+        # Not as fast as Kafka takes them: polls are what matters, and each has its outcome.
+        await asyncio.wait([is_killed], timeout=0.05)
     return sent
 
 
@@ -81,7 +84,7 @@ async def test_a_creator_becomes_an_owner_once_though_access_is_killed(
     assert (created.type, created.content["how"]) == ("AccessGranted", "created")
 
 
-async def test_of_a_hundred_thousand_grants_none_survives_a_deletion_and_two_kills(
+async def test_of_a_hundred_thousand_grants_none_survives_though_access_is_killed_midway(
     world: World, brand: Brand
 ) -> None:
     await brand.add_account("mail", "mail pass")
@@ -90,10 +93,8 @@ async def test_of_a_hundred_thousand_grants_none_survives_a_deletion_and_two_kil
     session = await connect_alone(database, "owner", name="test")
     try:
         await session.execute(_MANY, brand.name, GRANTS)
-        armed(world, "access", "access.before_end:20")
+        armed(world, "access", "access.before_end:50")
         applied(await brand.backend.ask(DeleteAccount(account_id="mail")))
-        await killed_and_started_again(world, "access", asyncio.Event())
-        armed(world, "access", "access.after_end:20")
         await killed_and_started_again(world, "access", asyncio.Event())
 
         assert await eventually(lambda: is_all_told(session, brand), within=120)
