@@ -98,6 +98,33 @@ async def test_what_another_owner_keeps_is_not_handed_over(world: World) -> None
     assert await world.has() == {"bob": "owner"}
 
 
+async def test_a_last_owner_who_left_and_is_named_in_a_revocation_hands_over_all_the_same(
+    world: World,
+) -> None:
+    await world.apply(given.administrators("root", "ada"))
+    await world.account("mail", "ada")
+
+    await world.apply(given.remove("ada"))
+    await world.apply(given.revoke("ada"))
+    await world.follow()
+
+    assert await world.has() == {"root": "owner"}
+
+
+async def test_a_last_owner_whose_time_is_over_and_who_becomes_a_user_hands_over(
+    world: World,
+) -> None:
+    await world.apply(given.administrators("root"))
+    await world.apply(given.register("bob"))
+    await world.account("mail", "bob")
+    await world.change("UPDATE access_grant SET until = now() WHERE brand_id = :brand")
+
+    await world.apply(given.grant("bob"))
+    await world.follow()
+
+    assert await world.has() == {"bob": "user", "root": "owner"}
+
+
 async def test_whom_the_first_list_leaves_out_loses_to_its_administrators(world: World) -> None:
     await world.hear(given.account())
     await world.follow()

@@ -1,12 +1,49 @@
-"""The migrations make what the code expects."""
+"""The migrations make what the code expects, of what there is too."""
 
+import shutil
+from pathlib import Path
+
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.workflow.tables import Base
 from shared.database.engines import create_engine
-from shared.database.migrate import differences, upgrade
+from shared.database.migrate import (
+    MESSAGING,
+    Migrations,
+    differences,
+    migrate,
+    migrations_of,
+    upgrade,
+)
 from shared.messaging.tables import Base as MessagingBase
+from tests.batches import Database
 from tests.running_stack import RunningStack
+from tests.workflow.given import ADA, account_event, account_news, grant_news
+from tests.workflow.world import World
+
+# One workflow of `ada` and one of `bob` use `mail`, of an extension that is a third party's; a task
+# of `bob`'s has vanished.
+_BEFORE = r"""
+INSERT INTO licence VALUES ('acme', '{"smtp-relay": null}', 1, 1, false);
+INSERT INTO installation (brand_id, extension, state, is_implicit, is_preview, epoch, sequence,
+    is_to_follow) VALUES ('acme', 'smtp-relay', 'installed', true, false, 1, 1, false),
+    ('acme', 'pager', 'installed', false, false, 1, 1, false);
+INSERT INTO account (brand_id, id, epoch, sequence, extension, creator, state, version, holders,
+    is_to_open, is_to_judge)
+    VALUES ('acme', 'mail', 1, 1, 'smtp-relay', 'ada', 'connected', 1, '{}', false, false),
+    ('acme', 'page', 1, 1, 'pager', 'ada', 'connected', 1, '{}', false, false);
+INSERT INTO engine (brand_id, id, kind, state, epoch, number, count, digest, uses, registration)
+    VALUES ('acme', 'e1', 'confirming', 'registered', 1, 2, 2, decode(repeat('00', 32), 'hex'),
+    '{}', '{}');
+INSERT INTO workflow VALUES ('acme', 'e1', 'w1', 'W1', 'ada'), ('acme', 'e1', 'w2', 'W2', 'bob');
+INSERT INTO binding (brand_id, engine_id, workflow_id, account_id, task_id, named_epoch,
+    named_number, is_vanished)
+    VALUES ('acme', 'e1', 'w1', 'mail', 'a', 1, 2, false),
+    ('acme', 'e1', 'w2', 'mail', 'a', 1, 2, false), ('acme', 'e1', 'w2', 'mail', 'b', 1, 2, true);
+INSERT INTO holding VALUES ('acme', 'e1', 'mail', 2, decode(repeat('00', 32), 'hex'), 1, 1, false,
+    1, true, 0, true, true, NULL)
+"""
 
 
 async def test_the_migrations_make_what_the_tables_say(stack: RunningStack) -> None:
@@ -18,3 +55,40 @@ async def test_the_migrations_make_what_the_tables_say(stack: RunningStack) -> N
     async with engine.connect() as connection:
         assert await differences(connection, Base.metadata, MessagingBase.metadata) == []
     await engine.dispose()
+
+
+async def test_what_was_on_record_before_access_was_asked_is_judged_by_it(
+    stack: RunningStack, tmp_path: Path
+) -> None:
+    settings = stack.new_database("workflow")
+    ours = migrations_of("workflow")
+    for name in ("0001_workflow.py", "0002_entitlements.py"):
+        shutil.copy(ours.versions / name, tmp_path)
+    await migrate(settings, [MESSAGING, Migrations(tmp_path, ours.version_table)])
+    owner = create_engine(settings, "owner")
+    async with owner.begin() as connection:
+        for statement in _BEFORE.split(";\n"):
+            await connection.exec_driver_sql(statement)
+    await owner.dispose()
+
+    await upgrade(settings, "workflow")
+    writer = create_engine(settings, "writer")
+    world = World(Database(settings, writer, create_engine(settings, "reader")))
+    await world.close()
+    before = await world.holding()
+    await world.tell(grant_news(ADA), grant_news("bob"))
+    await world.close()
+    after = await world.holding()
+    await world.tell(account_news(account_event("page", extension="pager"), 2))
+    async with writer.connect() as connection:
+        parties = (await connection.execute(text("SELECT id, party FROM account"))).all()
+    await world.database.reader.dispose()
+    await writer.dispose()
+
+    assert (before.allowed_count, before.announced.reason, before.suspensions) == (
+        0,
+        "no_access",
+        1,
+    )
+    assert (after.allowed_count, after.announced.is_allowed, after.suspensions) == (2, True, 2)
+    assert dict(map(tuple, parties)) == {"mail": "first", "page": "third"}

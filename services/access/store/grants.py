@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.rules.grant import Grant, GrantKey
 from services.access.rules.sharing import GrantsDesk
-from services.access.store.accounts import AccountKey, lock_accounts
+from services.access.store.accounts import AccountKey, lock_accounts, note_owners_lost
 from services.access.store.audit import save_records
 from services.access.store.brands import share_brands
 from services.access.store.people import load_people
@@ -81,16 +81,25 @@ async def lock_grants(connection: AsyncConnection, asked: AskedByKey) -> dict[Ke
 
 
 async def save_grants_of(connection: AsyncConnection, changed: Mapping[Key, GrantsDesk]) -> None:
-    """Save what differs from what was locked, and put on record what happened."""
-    await save_grants(
-        connection,
-        {
-            (key.brand, key.id, member): one
-            for key, desk in changed.items()
-            for member, one in desk.grants.items()
-            if desk.loaded.get(member) != one
-        },
-    )
+    """Save what differs from what was locked, and put on record what happened.
+
+    Where an owner's grant is one no more, a job sees whether an owner is left: it may have been of
+    somebody who was no member any more, or have run out, and its end was still to follow.
+    """
+    differing = {
+        (key.brand, key.id, member): one
+        for key, desk in changed.items()
+        for member, one in desk.grants.items()
+        if desk.loaded.get(member) != one
+    }
+    await save_grants(connection, differing)
+    lost = {
+        _account_of(key)
+        for key, desk in changed.items()
+        if _owners(desk.loaded) - _owners(desk.grants)
+    }
+    if lost:
+        await note_owners_lost(connection, lost)
     await save_records(
         connection, ((key.brand, one) for key, desk in changed.items() for one in desk.records)
     )
@@ -140,6 +149,13 @@ async def _load(
 
 def _named(command: Command) -> tuple[str, ...]:
     return command.members if isinstance(command, (GrantAccess, RevokeAccess)) else ()
+
+
+def _owners(grants: Mapping[str, Grant]) -> set[str]:
+    """Return who holds an owner's grant that was not ended, whether it still counts or not."""
+    return {
+        member for member, one in grants.items() if (one.level, one.state) == ("owner", "granted")
+    }
 
 
 def _account_of(key: Key) -> AccountKey:
