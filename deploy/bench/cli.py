@@ -33,6 +33,8 @@ def rotation(
     """Measure a rotation from its command to `RolloutCompleted`, and from a command to its event.
 
     The engine is a confirming one that has nothing to do when it applies a version.
+
+    keyturn bench rotation --sizes 1,1000
     """
     # Only here: the rest of the command line starts without it.
     from deploy.bench.rotation import measure  # noqa: PLC0415
@@ -63,6 +65,8 @@ def domains(
     """Measure how long a list of 150 domain rules takes to judge a URL, in microseconds.
 
     Beside it stands a matcher that looks at rule after rule.
+
+    keyturn bench domains --repeats 20
     """
     # Only here: the rest of the command line starts without it.
     from deploy.bench.domains import figures_of, measure  # noqa: PLC0415

@@ -29,9 +29,7 @@ def _uninstallation(row: Row) -> str | None:
     if not process:
         return None
     if process.get("completed_at"):
-        return (
-            f"complete: {process['accounts']} accounts deleted, {process['tasks']} tasks suspended"
-        )
+        return f"complete: {counts_of(process)}"
     late = ", late" if process.get("overdue") else ""
     return f"waits for {', '.join(process['waiting'])}{late}"
 
@@ -72,7 +70,11 @@ async def list_installations(
     options: Asks,
     state: Annotated[InstallationState | None, typer.Option(help="Only in this state.")] = None,
 ) -> None:
-    """List what the brand has installed; `--state uninstalled` lists what it had."""
+    """List what the brand has installed; `--state uninstalled` lists what it had.
+
+    keyturn installations list
+    keyturn installations list --state suspended -o ndjson
+    """
     async with options.http() as http:
         pages = http.pages("installation", "/v1/installations", filters_of(state=state))
         await options.output.each(pages, _COLUMNS, nothing="Nothing is installed.")
@@ -80,7 +82,10 @@ async def list_installations(
 
 @command(app, "show")
 async def show(options: Asks, extension: ExtensionArgument) -> None:
-    """Show an installation, with everything that was ever accepted for it."""
+    """Show an installation, with everything that was ever accepted for it.
+
+    keyturn installations show loud-mail
+    """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}"))
     options.output.one(shown, _FIELDS, [Part("CONSENTS", shown["consents"], _CONSENTS)])
@@ -91,6 +96,7 @@ async def review(options: Asks, extension: ExtensionArgument) -> None:
     """Show what installing an extension accepts, and the digest of it.
 
     keyturn installations review loud-mail
+    keyturn installations review loud-mail -o json
     """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}/review"))
@@ -103,7 +109,10 @@ async def review(options: Asks, extension: ExtensionArgument) -> None:
 
 @command(app, "impact")
 async def impact(options: Asks, extension: ExtensionArgument) -> None:
-    """Show what uninstalling an extension would touch now, and the revision of this answer."""
+    """Show what uninstalling an extension would touch now, and the revision of this answer.
+
+    keyturn installations impact loud-mail
+    """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
     if options.output.is_for_people:
@@ -146,6 +155,12 @@ def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
         write(f"    not reached: {why}")
 
 
+def counts_of(process: Row) -> str:
+    """Say what an uninstallation has ended so far."""
+    accounts, tasks = counted(process["accounts"], "account"), counted(process["tasks"], "task")
+    return f"{accounts} deleted, {tasks} suspended"
+
+
 def write_impact(shown: Row, write: Callable[[str], None]) -> None:
     """Write for people what uninstalling touches."""
     counts = [
@@ -157,5 +172,8 @@ def write_impact(shown: Row, write: Callable[[str], None]) -> None:
     for one in shown.get("accounts") or ():
         write(f"  account {one['account_id']} ({one['name']}), added by {one['creator']}")
     for one in shown.get("engines") or ():
-        write(f"  engine {one['engine_id']}: {one['workflows']} workflows, {one['tasks']} tasks")
+        write(
+            f"  engine {one['engine_id']}: {counted(one['workflows'], 'workflow')}, "
+            f"{counted(one['tasks'], 'task')}"
+        )
     write(shown["note"])

@@ -49,23 +49,30 @@ async def send(
         _write(options.output, said, prepared, {"outcome": "sent"})
         say(f"Sent. Ask what came of it: keyturn outcome {prepared.id}")
         return ExitCode.OK
+    outcome = await ask(options, backend, prepared)
+    return tell(options.output, outcome, about={**said, "command_id": prepared.id})
+
+
+async def ask(
+    options: Sends, backend: Backend, prepared: Prepared
+) -> CommandApplied | CommandRefused:
+    """Send a command and return what came of it; a `Problem` where nothing has in time."""
     try:
         with waiting(f"Waiting for the outcome of {prepared.command_type.__name__}"):
-            outcome = await backend.ask(prepared, within=options.patience)
+            return await backend.ask(prepared, within=options.patience)
     except NoOutcomeYetError:
         raise Problem(
             f"The outcome has not come within {options.timeout:g} s; the command is on record and "
             f"takes effect once. Ask later: keyturn outcome {prepared.id}",
             ExitCode.TIMED_OUT,
         ) from None
-    return tell(options.output, outcome, about={**said, "command_id": prepared.id})
 
 
 def tell(
     output: Output,
     outcome: CommandApplied | CommandRefused,
     *,
-    about: Mapping[str, str],
+    about: Row,
 ) -> ExitCode:
     """Write an outcome; a refusal's sentence goes to stderr. Return what it is as a code."""
     row = {**about, **outcome.model_dump(mode="json", exclude_none=True)}
