@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,11 +16,15 @@ from pydantic import (
     FieldSerializationInfo,
     JsonValue,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_serializer,
 )
 
 Own = TypeVar("Own", bound=BaseModel)
+
+Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+"""A host by its name, in small letters."""
 
 DatabaseRole = Literal["owner", "writer", "reader"]
 _DISCLOSED = {"disclosed": True}

@@ -1,14 +1,10 @@
 """What an operator can set for the catalog: the `extra` of its settings file."""
 
-from typing import Annotated
-
 from keyturn_contracts.catalog import SupportDetails, Title
 from keyturn_contracts.ids import Id, Slug
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.settings import ServiceSettings, read_extra
-
-Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+from shared.settings import Host, ServiceSettings, read_extra
 
 
 class CatalogSettings(BaseModel):
