@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
-from keyturn_contracts.probes import ConsentProbe, HttpProbe
+from keyturn_contracts.probes import ConsentProbe
 
 from services.catalog.jobs import MANIFESTS, read_manifests
 from services.credential_vault.providers.finding import Finding
@@ -49,7 +49,7 @@ def test_a_shipped_scheme_can_be_tried(
         own, scheme.id, chosen(manifest.settings), secret_fields(chosen(scheme.fields))
     )
 
-    if isinstance(scheme.probe, ConsentProbe) or _signs_saml(scheme):
+    if isinstance(scheme.probe, ConsentProbe):
         assert isinstance(found, Finding)
         assert found.verdict == "scheme_not_supported"
         assert scheme.title in found.said
@@ -59,12 +59,3 @@ def test_a_shipped_scheme_can_be_tried(
             assert "{" not in target.target
     else:
         assert not isinstance(found, Finding), found
-
-
-def _signs_saml(scheme: Scheme) -> bool:
-    probe = scheme.probe
-    return (
-        isinstance(probe, HttpProbe)
-        and probe.token is not None
-        and probe.token.grant == "saml_bearer"
-    )
