@@ -84,7 +84,10 @@ class SuccessFactors:
             return reply(404, {"error": {"code": "NotFoundException", "message": {"value": "No."}}})
         if asked.bearer != f"of-{len(self.assertions)}":
             return reply(401, {"error": {"code": "LGN0001", "message": {"value": "Who?"}}})
-        return reply(200, {"d": {"results": []}}) if self.may_read else reply(403)
+        if not self.may_read:
+            said = {"lang": "en-US", "value": f"User does not have permission for {self.entity}."}
+            return reply(403, {"error": {"code": "COE_GENERAL_FORBIDDEN", "message": said}})
+        return reply(200, {"d": {"results": []}})
 
     def _token(self, form: dict[str, str]) -> Answer:
         assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:saml2-bearer"

@@ -164,6 +164,7 @@ async def test_a_user_who_may_not_read_is_told_apart(
         found = await try_shipped(server, "successfactors-employee-extract")
 
     assert found.verdict == "credentials_refused"
+    assert "403: User does not have permission for User. The" in found.said
     assert "The credentials are accepted, and lack a right that is needed." in found.said
 
 
