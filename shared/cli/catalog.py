@@ -10,7 +10,7 @@ from keyturn_contracts.catalog import CertifyExtension, Party, PublishExtension,
 
 from shared.cli.asking import command
 from shared.cli.exit_codes import ExitCode
-from shared.cli.finding import filters_of, found
+from shared.cli.finding import filters_of, found_extension
 from shared.cli.ids import ExtensionArgument, OfExtension
 from shared.cli.library import library
 from shared.cli.loading import Tally, publish_all, read_all, show_all
@@ -130,7 +130,7 @@ async def show(options: Asks, extension: ExtensionArgument) -> None:
     keyturn catalog show loud-mail -o json
     """
     async with options.http() as http:
-        shown = await found(http.get("catalog", f"/v1/extensions/{extension}"))
+        shown = await found_extension(http, extension)
     manifest = shown["manifest"]
     options.output.one(
         shown,
@@ -238,9 +238,7 @@ async def load(
     options: Sends,
     folder: Annotated[
         Path | None,
-        typer.Argument(
-            exists=True, file_okay=False, help="Of manifests; else those that the catalog has."
-        ),
+        typer.Argument(help="Of manifests; else those that the catalog comes with."),
     ] = None,
     *,
     examples: Annotated[
@@ -297,7 +295,7 @@ async def retire(
 
 
 async def _steps_of(http: Http, extension: str) -> AsyncIterator[Row]:
-    answer = await found(http.get("catalog", f"/v1/extensions/{extension}/steps"))
+    answer = await found_extension(http, extension, "/steps")
     for step in answer["items"]:
         yield step
 

@@ -25,7 +25,7 @@ app = typer.Typer(
 _COLUMNS = (
     Column("DOMAIN", "shown"),
     Column("FROM", "origin"),
-    Column("IN FORCE", "in_force"),
+    Column("IN FORCE", lambda row: "as accounts say" if row.get("slots") else row["in_force"]),
     Column("FOR", lambda row: row.get("purpose") or row.get("reason")),
     Column("BY", "by"),
     Column("ACCOUNTS", "accounts"),

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from keyturn_client.http import Http
+from keyturn_client.problems import RejectedError
 from keyturn_contracts.installation import InstallationState
 
 from shared.cli.asking import command
+from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import filters_of, found
 from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks
 from shared.cli.output import Column, Part, Row, counted
+from shared.cli.problems import Problem
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -114,12 +118,20 @@ async def impact(options: Asks, extension: ExtensionArgument) -> None:
     keyturn installations impact loud-mail
     """
     async with options.http() as http:
-        shown = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+        shown = await found_impact(http, extension)
     if options.output.is_for_people:
         write_impact(shown, typer.echo)
         typer.echo(f"Revision: {shown['revision']}")
     else:
         options.output.one(shown, ())
+
+
+async def found_impact(http: Http, extension: str) -> Row:
+    """Return what an uninstallation would touch, or tell that it cannot be."""
+    try:
+        return await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+    except RejectedError as error:  # as the command is refused: it comes with the licence
+        raise Problem(str(error), ExitCode.NOT_ALLOWED) from None
 
 
 def write_review(shown: Row, write: Callable[[str], None]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn_client.backend import Backend
 from keyturn_client.commands import Prepared
 from keyturn_client.problems import NoOutcomeYetError
+from keyturn_contracts.installation import ReviewChanged
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused
 
 from shared.cli.exit_codes import ExitCode, of_outcome
@@ -80,6 +81,8 @@ def tell(
         if not output.is_for_people:
             output.one(row, ())
         say(f"{outcome.message} ({outcome.reason})")
+        for change in _changes(outcome):
+            say(f"Different: {change}")
     else:
         _show(output, row)
     return of_outcome(outcome)
@@ -116,6 +119,13 @@ def _show(output: Output, row: Row) -> None:
     extra = [Column(name.replace("_", " ").capitalize(), name) for name in row if name not in known]
     parts = [Part("VERDICTS", row.get("verdicts") or (), _VERDICTS)]
     output.one(row, [*_COMMAND, *extra, *_OUTCOME], parts)
+
+
+def _changes(refusal: CommandRefused) -> tuple[str, ...]:
+    """Return what is different from what was accepted, where that is why."""
+    if refusal.reason != "review_stale" or refusal.details is None:
+        return ()
+    return ReviewChanged.model_validate(refusal.details).changes
 
 
 def _announced(event: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import typer
 
 from shared.cli.asking import command
-from shared.cli.finding import found
+from shared.cli.finding import found_extension
 from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks
 from shared.cli.output import Column, Part
@@ -40,7 +40,5 @@ async def support(
     keyturn support smtp-relay
     """
     async with options.http() as http:
-        shown = await found(
-            http.get("catalog", f"/v1/extensions/{extension}/support", {"problem": problem})
-        )
+        shown = await found_extension(http, extension, "/support", problem=problem)
     options.output.one(shown, _FIELDS, [Part("TURN TO", shown["contacts"], _CONTACTS)])

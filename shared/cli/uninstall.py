@@ -13,7 +13,7 @@ from shared.cli.consent import ask_consent
 from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import found
 from shared.cli.ids import ExtensionArgument
-from shared.cli.installations import counts_of, write_impact
+from shared.cli.installations import counts_of, found_impact, write_impact
 from shared.cli.options import Sends
 from shared.cli.output import Row, say
 from shared.cli.problems import Problem, as_usage
@@ -68,9 +68,15 @@ async def uninstall(
         return tell(options.output, outcome, about=about)
 
 
-async def _looked_at(options: Sends, http: Http, extension: str) -> str:
-    """Show what an uninstallation touches, and return the revision of what was agreed to."""
-    impact = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+async def _looked_at(options: Sends, http: Http, extension: str) -> str | None:
+    """Show what an uninstallation touches, and return the revision of what was agreed to.
+
+    None where one is under way: it touches nothing more, and can be watched.
+    """
+    path = f"/v1/installations/{extension}"
+    if (await found(http.get("installation", path)))["state"] == "uninstalling":
+        return None
+    impact = await found_impact(http, extension)
     write_impact(impact, say)
     revision: str = impact["revision"]
     if not options.dry_run:
@@ -100,7 +106,8 @@ async def _watch(http: Http, extension: str, seconds: float) -> Row:
     except TimeoutError:
         raise Problem(
             f"It is not complete within {seconds:g} s and goes on. Missing: "
-            f"{', '.join(process['waiting'])}. Look again: keyturn installations show {extension}",
+            f"{', '.join(process['waiting'])}. Go on watching: keyturn uninstall {extension} "
+            "--watch",
             ExitCode.TIMED_OUT,
         ) from None
     say(f"Nothing of {extension} is left: {counts_of(process)}.")

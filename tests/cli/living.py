@@ -7,7 +7,7 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +91,10 @@ class Living:
         assert told.code == 0, told
         return json.loads(told.out)
 
+    def of_brand(self, brand: str) -> "Living":
+        """Return the same stack as a member of another brand sees it."""
+        return replace(self, brand=brand)
+
     def engine_settings(self, engine_id: str, keys: Path) -> EngineSettings:
         """Return what an engine is told whose keys `engines register` made in that folder."""
         stack = self.good("status")
@@ -132,6 +136,8 @@ def living() -> Generator[Living]:
             "allowed_private_hosts": ["localhost"],
         }
         (data / "services/credential-vault.json").write_text(json.dumps({"extra": extra}))
+        private = {"allowed_private_hosts": ["localhost"]}
+        (data / "services/installation.json").write_text(json.dumps({"extra": private}))
         one = Living(data, mail)
         up = one.keyturn("up")
         try:
