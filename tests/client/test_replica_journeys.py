@@ -1,9 +1,12 @@
 """What a copy answers is what the installation service answers, through whatever a brand does."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 
 from keyturn_client import Backend, Judgement, Replica, ReplicaSettings
+from keyturn_client.commands import Signer
 from keyturn_client.http import Http
+from keyturn_client.keys import read_signing_key
 from keyturn_contracts.catalog import SetLicence
 from keyturn_contracts.installation import AddDomains, RemoveDomains
 from keyturn_contracts.message import Part
@@ -32,6 +35,24 @@ class Decisions(Part):
     decisions: list[Judgement]
 
 
+@asynccontextmanager
+async def asking(brand: Brand) -> AsyncGenerator[Http]:
+    """Ask as the brand's backend system does."""
+    known = brand.world.backend_settings(brand.name)
+    signer = Signer(
+        key=read_signing_key(known.key_file),
+        issuer=known.issuer,
+        subject=known.subject,
+        brand=known.brand,
+        roles=known.roles,
+    )
+    http = Http(known.services, signer)
+    try:
+        yield http
+    finally:
+        await http.close()
+
+
 async def service_says(http: Http) -> list[Judgement]:
     found = await http.post("installation", "/v1/decisions", Questions(questions=QUESTIONS))
     return Decisions.model_validate(found).decisions
@@ -56,8 +77,7 @@ async def test_a_replica_and_the_service_answer_alike_through_licences_and_domai
     brand: Brand,
 ) -> None:
     settings = ReplicaSettings(kafka=brand.world.kafka("engine"), brand=brand.name)
-    http = brand.backend.queries._http
-    async with Replica(settings) as replica:
+    async with asking(brand) as http, Replica(settings) as replica:
 
         def may(extension: str, url: str) -> Judgement:
             return replica.may_connect(extension, url)
