@@ -41,7 +41,7 @@ def home() -> Iterator[Path]:
 def test_the_tutorial_is_true(home: Path) -> None:
     commands = blocks()
     assert len(commands) > 10
-    script = "\n".join(["set -eu", 'trap "kill $(jobs -p) 2>/dev/null || true" EXIT', *commands])
+    script = "\n".join(["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", *commands])
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")
     }
