@@ -16,8 +16,10 @@ class CatalogSettings(BaseModel):
     """The platform's name for people: a first-party extension is by it."""
     licence_contact: Title = "the operator of your platform"
     """Whom to reach out to for more than a licence covers, as the end of a sentence."""
-    support: SupportDetails = SupportDetails(name="Keyturn support")
-    """The platform's own support: set its e-mail address or URL."""
+    support: SupportDetails = Field(
+        default_factory=lambda read: SupportDetails(name=f"{read['platform']} support")
+    )
+    """Of every first-party extension: set where it is reached, and where its documentation is."""
     allowed_private_hosts: frozenset[Host] = frozenset()
     """Hosts, by name, that extensions may declare although they are not public."""
     examples: bool = False

@@ -29,8 +29,6 @@ def test_what_is_shipped_has_no_problem(slug: str) -> None:
     [
         # Whom it is from.
         ("slack", "preview", True, "preview: only a third party's extension can be in preview."),
-        ("slack", "support", ABSENT, "support: a first-party extension links to its document"),
-        ("slack", "support.documentation", ABSENT, "support: a first-party extension links to"),
         (PIGEON, "publisher", "keyturn", "publisher: keyturn is kept for first-party extensions"),
         (PIGEON, "support", ABSENT, "support: a third party's extension says whom to turn to"),
         (PIGEON, "support.hours", ABSENT, "support: say in which hours support answers."),

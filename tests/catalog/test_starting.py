@@ -85,6 +85,7 @@ async def test_an_operators_plan_takes_the_place_of_a_shipped_one(
     [
         ({"licence_contact": 7}, "licence_contact (string_type)"),
         ({"platfrom": "Turnstile"}, "platfrom (extra_forbidden)"),
+        ({"platform": ""}, "is wrong: platform (string_too_short)."),
         ({"plans": {"own": ["Not a slug"]}}, "plans.own.0 (string_pattern_mismatch)"),
         ({"support": {"name": "S", "email": "nobody"}}, "support.email (string_pattern_mismatch)"),
     ],
