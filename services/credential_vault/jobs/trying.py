@@ -103,7 +103,7 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        manifest = reachable(one.extension.manifest, one.entitlement.added)
+        manifest = reachable(one.extension.manifest, one.entitlement)
         return self._providers.prepare(manifest, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:

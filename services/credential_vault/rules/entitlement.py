@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Never
 
-from keyturn_contracts.catalog import Party
+from keyturn_contracts.catalog import DomainRule, Party
 from keyturn_contracts.installation import InstallationState
 
 from shared.decisions import NotYetKnown, Refused
@@ -18,8 +18,10 @@ class Entitlement:
     party: Party | None = None
     is_licensed: bool = False
     state: InstallationState | None = None
+    declared: tuple[DomainRule, ...] = ()
+    """The domains of its manifest that are in force: what was accepted, and not what is newer."""
     added: tuple[str, ...] = ()
-    """The domain rules that the brand added, where it may; of what is installed alone."""
+    """The domains that the brand added, where it may. Of what is installed alone, as `declared`."""
 
 
 NOTHING = Entitlement()

@@ -28,7 +28,10 @@ PREVIEW = "This extension is a preview: nobody has certified it yet. It may chan
 
 MOST_DECLARED = 300
 """How many domains of a manifest are reached: an event has to fit a message."""
+MOST_PATTERNS = 64 * 1024
+"""How many characters the patterns of their slots have together, for the same reason."""
 _TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
+_TOO_LONG = "The patterns of this extension's slots are too long together: it is not reached."
 
 
 class ReviewedDomain(Part):
@@ -127,8 +130,12 @@ def review_of(manifest: Manifest, version: int, policy: Policy = PLAIN) -> Revie
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
     derived = {one.name: one.first_of for one in manifest.derived}
     domains: list[ReviewedDomain] = []
+    patterns = 0
     for number, one in enumerate(manifest.domains):
         read = read_declared(one, private)
+        patterns += sum(map(len, one.slots.values()))
+        room = _TOO_MANY if number >= MOST_DECLARED else None
+        room = room or (_TOO_LONG if one.slots and patterns > MOST_PATTERNS else None)
         domains.append(
             ReviewedDomain(
                 rule=read.rule,
@@ -137,7 +144,7 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 slots=dict(one.slots),
                 derived={name: derived[name] for name in one.slots if name in derived},
                 wide_because=one.wide_because,
-                blocked_because=read.problem if number < MOST_DECLARED else _TOO_MANY,
+                blocked_because=room or read.problem,
             )
         )
     return tuple(domains)

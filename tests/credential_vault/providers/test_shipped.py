@@ -11,6 +11,7 @@ from services.credential_vault.providers.finding import Finding
 from services.credential_vault.providers.http import HttpTry
 from services.credential_vault.providers.probes import fill_probe
 from services.credential_vault.rules.addresses import reachable
+from services.credential_vault.rules.entitlement import Entitlement
 from tests.credential_vault.probing import secret_fields
 from tests.credential_vault.ssh import HOST_KEY, line_of
 
@@ -44,7 +45,7 @@ def test_a_shipped_scheme_can_be_tried(
         return {one.name: value_for(one, data) for one in wanted}
 
     # Where brands name the hosts, this one has named those of the examples.
-    own = reachable(manifest, ["*.example.com"])
+    own = reachable(manifest, Entitlement(declared=manifest.domains, added=("*.example.com",)))
     found = fill_probe(
         own, scheme.id, chosen(manifest.settings), secret_fields(chosen(scheme.fields))
     )
