@@ -246,8 +246,13 @@ def _manifests() -> Library:
     return CatalogFiles()
 
 
-located_by(_locate)
-manifests_read_by(_manifests)
+def compose() -> None:
+    """Tell the command line what it does not know: where a stack is, and who reads manifests."""
+    located_by(_locate)
+    manifests_read_by(_manifests)
+
+
+compose()
 
 
 def _print_line(name: str, line: str, *, alone: bool) -> None:

@@ -9,13 +9,15 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from keyturn_client import EngineSettings, Kafka, Services
 
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+PASSWORD = "a-password"
+"""Of the mail server, where a test says no other."""
 MAIL_SERVER = ROOT / "docs" / "examples" / "mail_server.py"
 
 
@@ -71,11 +73,7 @@ class Living:
         """Run a command as a process of its own."""
         run = subprocess.run(
             [sys.executable, "-P", "-m", "deploy", *words],
-            env=environment(
-                KEYTURN_DATA_DIR=str(self.data),
-                KEYTURN_BRAND=self.brand,
-                KEYTURN_MEMBER=self.member,
-            ),
+            env=environment(**self.surroundings),
             input=stdin or "",
             capture_output=True,
             text=True,
@@ -91,7 +89,16 @@ class Living:
         assert told.code == 0, told
         return json.loads(told.out)
 
-    def of_brand(self, brand: str) -> "Living":
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What an environment says of where this is, and who asks."""
+        return {
+            "KEYTURN_DATA_DIR": str(self.data),
+            "KEYTURN_BRAND": self.brand,
+            "KEYTURN_MEMBER": self.member,
+        }
+
+    def of_brand(self, brand: str) -> Self:
         """Return the same stack as a member of another brand sees it."""
         return replace(self, brand=brand)
 
