@@ -25,6 +25,7 @@ _INSTALLATIONS = Rows(
     InstallationRow.brand_id,
     InstallationRow.extension,
     InstallationRow.state,
+    InstallationRow.version,
     InstallationRow.declared,
     InstallationRow.added,
     InstallationRow.uninstall_id,
@@ -44,6 +45,7 @@ _LOAD = (
             LicenceRow.extensions.op("?", return_type=Boolean)(_WANTED.c.extension), false()
         ),
         InstallationRow.state,
+        InstallationRow.version,
         InstallationRow.declared,
         InstallationRow.added,
     )
@@ -74,6 +76,7 @@ async def save_installations(
             one.brand,
             one.event.extension,
             one.event.state,
+            one.event.version,
             {domain.rule: domain.model_dump(mode="json") for domain in one.event.declared},
             {added.rule: added.by for added in one.event.added if one.event.may_add_domains},
             one.event.uninstallation.uninstall_id if one.event.uninstallation else None,
@@ -94,12 +97,13 @@ async def load_entitlements(
         return {}
     found = dict.fromkeys(asked, NOTHING)
     rows = await connection.execute(_LOAD, _WANTED.of(asked))
-    for brand, extension, party, is_licensed, state, declared, added in rows:
+    for brand, extension, party, is_licensed, state, version, declared, added in rows:
         is_installed = state == "installed"
         found[brand, extension] = Entitlement(
             party=party,
             is_licensed=is_licensed,
             state=state,
+            version=version,
             declared=tuple(map(_read_declared, declared.values())) if is_installed else (),
             added=tuple(sorted(added)) if is_installed else (),
         )

@@ -1,6 +1,5 @@
 """Which addresses may be reached: what is declared, what the brand added, what accounts fill in."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +7,8 @@ from dataclasses import dataclass
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 
 from services.installation.rules.domain import fill_host
-from services.installation.rules.review import ReviewedDomain
+from services.installation.rules.review import SLOT, ReviewedDomain
 
-_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MOST_BYTES = 120 * 1024
 """How long all names of hosts are together at most: an event has to fit a message."""
 
@@ -86,6 +84,6 @@ def _value(name: str, domain: ReviewedDomain, settings: Mapping[str, str]) -> st
     if name not in domain.derived:
         return settings.get(name) or None
     for template in domain.derived[name]:
-        if all(settings.get(slot) for slot in _SLOT.findall(template)):
-            return _SLOT.sub(lambda found: settings[found[1]], template)
+        if all(settings.get(slot) for slot in SLOT.findall(template)):
+            return SLOT.sub(lambda found: settings[found[1]], template)
     return None

@@ -6,6 +6,8 @@ has the review can compute it.
 """
 
 import json
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -24,6 +26,7 @@ from pydantic import Field
 from services.installation.rules.domain import read_declared
 from services.installation.rules.policy import PLAIN, Policy
 
+SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
 
 MOST_DECLARED = 300
@@ -46,6 +49,8 @@ class ReviewedDomain(Part):
     """For each slot, the pattern that its value must match."""
     derived: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For each slot that no setting fills, the templates whose first complete one does."""
+    defaults: dict[str, str] = Field(default_factory=dict)
+    """What fills it where an account's setting is left out: of its slots and of their templates."""
     wide_because: str | None = None
     """Why it needs a wildcard below which several owners live."""
     blocked_because: str | None = None
@@ -143,11 +148,24 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 purpose=one.purpose,
                 slots=dict(one.slots),
                 derived={name: derived[name] for name in one.slots if name in derived},
+                defaults=_defaults_of(manifest, one.slots, derived),
                 wide_because=one.wide_because,
                 blocked_because=room or read.problem,
             )
         )
     return tuple(domains)
+
+
+def _defaults_of(
+    manifest: Manifest, slots: Iterable[str], derived: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
+    templates = [text for name in slots for text in derived.get(name, ())]
+    used = {*slots, *(name for text in templates for name in SLOT.findall(text))}
+    return {
+        one.name: one.default
+        for one in manifest.settings
+        if one.name in used and one.default is not None
+    }
 
 
 def canonical(part: Part) -> bytes:
