@@ -31,12 +31,16 @@ async def flow(backend: Backend, killed: asyncio.Event) -> list[Prepared]:
     How many polls they make depends on how fast they are read.
     """
     sent: list[Prepared] = []
-    while len(sent) < EDITS * len(ACCOUNTS) or not killed.is_set():
+    is_killed = asyncio.create_task(killed.wait())
+    while len(sent) < EDITS * len(ACCOUNTS) or not is_killed.done():
         number = len(sent) // len(ACCOUNTS)
         sent += [
             await backend.publish(EditAccount(account_id=account, name=f"{account} {number}"))
             for account in ACCOUNTS
         ]
+        if number >= EDITS:
+            # Not as fast as Kafka takes them: for each of them the outcome is asked, twice.
+            await asyncio.wait([is_killed], timeout=0.05)
     return sent
 
 
