@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 from keyturn_contracts.probes import ConsentProbe
 
-from shared.security.field_patterns import PatternError, field_pattern
 from shared.security.secret_fields import SecretFields
 
 SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
@@ -64,7 +64,7 @@ def _matches(spec: FieldSpec, value: str) -> bool:
     if spec.pattern is None:
         return True
     try:
-        return field_pattern(spec.pattern).matches(value)
+        return read_pattern(spec.pattern).matches_field(value)
     except PatternError:
         raise FieldsProblem(
             f"What {spec.name} looks like is said in a way that is not understood: have the "
