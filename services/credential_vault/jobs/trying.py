@@ -39,7 +39,6 @@ _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was
 _NOT_ENTITLED = Finding(
     "provider_unreachable", "Nothing was tried: your brand may not use this extension."
 )
-
 _NOT_ACCEPTED = Finding(
     "provider_unreachable",
     "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "

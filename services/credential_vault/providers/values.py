@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from keyturn_contracts.catalog import Manifest, Scheme
+from keyturn_contracts.templates import SLOT
 
 from services.credential_vault.providers.answers import clean_answer
 from services.credential_vault.providers.finding import FoundError
-from services.credential_vault.rules.fields import SLOT, with_derived
+from services.credential_vault.rules.fields import with_derived
 from services.credential_vault.rules.trial import Verdict
 from shared.security.secret_fields import SecretFields
 

@@ -1,16 +1,13 @@
 """Whether settings and credential fields are what a manifest asks for. Values are never quoted."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
 from keyturn_contracts.domains.patterns import PatternError, read_pattern
 from keyturn_contracts.probes import ConsentProbe
+from keyturn_contracts.templates import fill_first
 
 from shared.security.secret_fields import SecretFields
-
-SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""A name in a template."""
 
 
 class FieldsProblem(ValueError):  # noqa: N818  it is an answer, not a fault
@@ -73,16 +70,8 @@ def _matches(spec: FieldSpec, value: str) -> bool:
 
 
 def with_derived(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return settings, defaults and derived values; a derived one that nothing makes is absent.
-
-    A template makes a value where each of its slots has one that is not empty.
-    """
+    """Return settings, defaults and derived values; a derived one that nothing makes is absent."""
     values = {one.name: one.default for one in manifest.settings if one.default is not None}
     values |= settings
-    made: dict[str, str] = {}
-    for derived in manifest.derived:
-        for template in derived.first_of:
-            if all(values.get(name) for name in SLOT.findall(template)):
-                made[derived.name] = SLOT.sub(lambda found: values[found[1]], template)
-                break
-    return {**values, **made}
+    derived = {one.name: fill_first(one.first_of, values) for one in manifest.derived}
+    return values | {name: value for name, value in derived.items() if value is not None}

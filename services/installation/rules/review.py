@@ -6,7 +6,6 @@ has the review can compute it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,12 +20,12 @@ from keyturn_contracts.catalog import (
 )
 from keyturn_contracts.ids import Slug
 from keyturn_contracts.message import Part
+from keyturn_contracts.templates import SLOT
 from pydantic import Field
 
 from services.installation.rules.domain import read_declared
 from services.installation.rules.policy import PLAIN, Policy
 
-SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
 
 MOST_DECLARED = 300
@@ -139,8 +138,11 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
     for number, one in enumerate(manifest.domains):
         read = read_declared(one, private)
         patterns += sum(map(len, one.slots.values()))
-        room = _TOO_MANY if number >= MOST_DECLARED else None
-        room = room or (_TOO_LONG if one.slots and patterns > MOST_PATTERNS else None)
+        problem = read.problem
+        if number >= MOST_DECLARED:
+            problem = _TOO_MANY
+        elif one.slots and patterns > MOST_PATTERNS:
+            problem = _TOO_LONG
         domains.append(
             ReviewedDomain(
                 rule=read.rule,
@@ -150,7 +152,7 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 derived={name: derived[name] for name in one.slots if name in derived},
                 defaults=_defaults_of(manifest, one.slots, derived),
                 wide_because=one.wide_because,
-                blocked_because=room or read.problem,
+                blocked_because=problem,
             )
         )
     return tuple(domains)
