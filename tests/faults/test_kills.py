@@ -9,9 +9,8 @@ from keyturn_client.commands import Prepared
 from keyturn_contracts.credential_vault import EditAccount
 from keyturn_contracts.message import CommandApplied, CommandRefused
 
-from shared.database.engines import connect_alone
 from tests.client.world import Brand, World, applied, workflows
-from tests.faults.log import announced, once_each
+from tests.faults.log import announced, kept, once_each
 from tests.waiting import eventually
 
 ACCOUNTS = ("mail", "chat", "news")
@@ -68,13 +67,7 @@ async def has_told_all(world: World, service: str) -> bool:
     if service == "workflow":
         # What an engine uses is told some time after it was saved.
         untold.append("SELECT FROM recount WHERE changes > counted")
-    database = world.stack.settings_of(service).database
-    session = await connect_alone(database, "owner", name="test")
-    try:
-        found = [await session.fetchval(f"SELECT EXISTS ({one})") for one in untold]
-    finally:
-        await session.close()
-    return not any(found)
+    return not any([await kept(world, service, f"SELECT EXISTS ({one})") for one in untold])
 
 
 async def outcomes(
