@@ -283,3 +283,17 @@ async def test_what_a_newer_version_asks_for_is_not_tried_before_somebody_accept
 
     assert await vault.outcome(command) == "address_refused"
     assert server.logins == []
+
+
+async def test_a_newer_version_that_nobody_accepted_fills_no_slot(
+    vault: Vault, server: MailServer
+) -> None:
+    """It may fill the same rule otherwise: by derived values, or by defaults."""
+    await given_pager(vault)
+    await vault.hear(installation(version=2))
+    command = await vault.adding(RIGHT, server.settings, extension="pager")
+    await vault.deliver(command)
+    await vault.tried()
+
+    assert await vault.outcome(command) == "provider_unreachable"
+    assert server.logins == []
