@@ -16,6 +16,7 @@ from deploy.bench.cli import bench
 from deploy.demo.cli import demo
 from deploy.local.problems import StackProblem
 from shared.cli.groups import Groups
+from shared.cli.library import Library, manifests_read_by
 from shared.cli.locating import located_by
 from shared.cli.output import Column, Format, Output, say
 
@@ -58,7 +59,11 @@ def up(
     wait: Annotated[float, typer.Option(help="Seconds to wait until all is ready.")] = 300,
     output: AnyFormat = Format.TABLE,
 ) -> None:
-    """Start Kafka, PostgreSQL, Redis and the services, and print where everything is."""
+    """Start Kafka, PostgreSQL, Redis and the services, and print where everything is.
+
+    keyturn up
+    keyturn up --data-dir stack --fresh-ports
+    """
     from deploy.local.external import read_external
     from deploy.local.folder import open_data_folder
 
@@ -76,7 +81,10 @@ def up(
 
 @app.command()
 def down(data_dir: DataDir = DEFAULT_DATA) -> None:
-    """Stop all in order; what it holds stays."""
+    """Stop all in order; what it holds stays.
+
+    keyturn down
+    """
     from deploy.local.folder import DataFolder
     from deploy.local.up import bring_down
 
@@ -86,7 +94,10 @@ def down(data_dir: DataDir = DEFAULT_DATA) -> None:
 
 @app.command()
 def status(data_dir: DataDir = DEFAULT_DATA, *, output: AnyFormat = Format.TABLE) -> None:
-    """Show each part, and with `-o json` every address that a program needs."""
+    """Show each part, and with `-o json` every address that a program needs.
+
+    keyturn status -o json
+    """
     from deploy.local.addresses import addresses, rows
 
     plan, found = _running(data_dir)
@@ -117,7 +128,10 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on, until Ctrl-C.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Of each log.")] = 50,
 ) -> None:
-    """Show what the parts and services wrote last."""
+    """Show what the parts and services wrote last.
+
+    keyturn logs catalog --follow
+    """
     from deploy.local.folder import DataFolder
     from deploy.local.logs import following, last_lines, log_files
 
@@ -145,7 +159,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Run one service in the foreground, on settings that are there already."""
+    """Run one service in the foreground, on settings that are there already.
+
+    keyturn serve credential-vault --settings credential-vault.json
+    """
     from deploy.local.folder import DataFolder
     from deploy.local.serve import serve as run
 
@@ -154,7 +171,10 @@ def serve(
 
 @app.command()
 def doctor(data_dir: DataDir = DEFAULT_DATA, *, output: AnyFormat = Format.TABLE) -> None:
-    """Look for what would keep a stack from starting, and say what to do about it."""
+    """Look for what would keep a stack from starting, and say what to do about it.
+
+    keyturn doctor
+    """
     from deploy.local.doctor import examine
     from deploy.local.folder import DataFolder
 
@@ -179,7 +199,10 @@ def apply_topics(
     dry_run: Annotated[bool, typer.Option(help="Only tell what would change.")] = False,
     output: AnyFormat = Format.TABLE,
 ) -> None:
-    """Create what is missing and change what differs: topics, settings, access lists, users."""
+    """Create what is missing and change what differs: topics, settings, access lists, users.
+
+    keyturn topics apply --replication 3 --dry-run
+    """
     from deploy.local.external import read_external
     from deploy.local.folder import DataFolder
     from deploy.local.plan import known_plan
@@ -217,7 +240,19 @@ def _locate(data_dir: Path | None) -> Mapping[str, Any]:
     return addresses(*_running(data_dir or DEFAULT_DATA))
 
 
-located_by(_locate)
+def _manifests() -> Library:
+    from deploy.manifests import CatalogFiles
+
+    return CatalogFiles()
+
+
+def compose() -> None:
+    """Tell the command line what it does not know: where a stack is, and who reads manifests."""
+    located_by(_locate)
+    manifests_read_by(_manifests)
+
+
+compose()
 
 
 def _print_line(name: str, line: str, *, alone: bool) -> None:

@@ -8,7 +8,7 @@ import os
 import stat
 import tempfile
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -16,11 +16,15 @@ from pydantic import (
     FieldSerializationInfo,
     JsonValue,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_serializer,
 )
 
 Own = TypeVar("Own", bound=BaseModel)
+
+Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+"""A host by its name, in small letters."""
 
 DatabaseRole = Literal["owner", "writer", "reader"]
 _DISCLOSED = {"disclosed": True}
@@ -125,7 +129,12 @@ def read_extra(settings: ServiceSettings, model: type[Own]) -> Own:
     try:
         return model.model_validate(settings.extra)
     except ValidationError as error:
-        named = {f"{'.'.join(map(str, one['loc']))} ({one['type']})" for one in error.errors()}
+        named = {
+            f"{'.'.join(map(str, one['loc']))} ({one['type']})"
+            for one in error.errors()
+            # Nobody set that one: what it is made of is wrong, and is named too.
+            if one["type"] != "default_factory_not_called"
+        }
         raise WrongExtra(
             f"`extra` in the settings of {settings.service} is wrong: {', '.join(sorted(named))}."
         ) from None

@@ -1,14 +1,20 @@
 """`keyturn bench`: figures of this machine, as ratios within one run."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import typer
 
-from shared.cli.output import Column, Format, Output, say
+from shared.cli.output import Column, Format, Output, Row, say
 
 _FOLDER = Path(__file__).parents[2] / ".keyturn" / "bench"
+
+Figures = Annotated[
+    Path | None, typer.Option(help="Where the figures go, as JSON.", dir_okay=False)
+]
+AnyFormat = Annotated[Format, typer.Option("--output", "-o", help="For people or for programs.")]
 
 bench = typer.Typer(no_args_is_help=True, help="Measure this machine, as ratios within one run.")
 
@@ -33,6 +39,8 @@ def rotation(
     """Measure a rotation from its command to `RolloutCompleted`, and from a command to its event.
 
     The engine is a confirming one that has nothing to do when it applies a version.
+
+    keyturn bench rotation --sizes 1,1000
     """
     # Only here: the rest of the command line starts without it.
     from deploy.bench.rotation import measure  # noqa: PLC0415
@@ -53,32 +61,77 @@ def domains(
     repeats: Annotated[
         int, typer.Option(min=1, max=10_000, help="How often each URL is judged.")
     ] = 5,
-    figures: Annotated[
-        Path | None, typer.Option(help="Where the figures go, as JSON.", dir_okay=False)
-    ] = None,
-    output: Annotated[
-        Format, typer.Option("--output", "-o", help="For people or for programs.")
-    ] = Format.TABLE,
+    figures: Figures = None,
+    output: AnyFormat = Format.TABLE,
 ) -> None:
     """Measure how long a list of 150 domain rules takes to judge a URL, in microseconds.
 
     Beside it stands a matcher that looks at rule after rule.
+
+    keyturn bench domains --repeats 20
     """
     # Only here: the rest of the command line starts without it.
     from deploy.bench.domains import figures_of, measure  # noqa: PLC0415
 
     report = measure(figures, repeats=repeats)
+    _show(
+        report,
+        figures_of(report),
+        output,
+        unit="us",
+        sentence=f"{report['rules']} rules, {report['urls']} URLs: {report['ratio_to_looking']} "
+        f"times as long as looking at each rule. Public Suffix List {report['suffix_list']}.",
+    )
+
+
+@bench.command()
+def search(
+    *,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=1000, help="How often each query is answered.")
+    ] = 3,
+    figures: Figures = None,
+    output: AnyFormat = Format.TABLE,
+) -> None:
+    """Measure how long the catalog searches 5,000 extensions, in milliseconds.
+
+    What is typed: a name, all its beginnings, the name with a letter wrong, a word of a
+    description. Beside it stands a plain look at each extension.
+
+    keyturn bench search --repeats 10
+    """
+    # Only here: the rest of the command line starts without it.
+    from deploy.bench.search import figures_of, measure  # noqa: PLC0415
+
+    report = measure(figures, repeats=repeats)
+    _show(
+        report,
+        figures_of(report),
+        output,
+        unit="ms",
+        sentence=f"{report['extensions']} extensions, {report['queries']} queries: "
+        f"{report['ratio_to_looking']} times as long as looking at each extension.",
+    )
+
+
+def _show(
+    report: dict[str, Any],
+    rows: Iterable[Row],
+    output: Format,
+    *,
+    unit: Literal["ms", "us"],
+    sentence: str,
+) -> None:
+    """Write the whole report for programs, or its rows and a sentence for people."""
     if output is not Format.TABLE:
         Output(output).one(report, ())
         return
+    shown = unit.replace("u", "µ")
     columns = [
         Column("WHAT", "what"),
-        Column("MEDIAN µs", "p50_us"),
-        Column("P99 µs", "p99_us"),
+        Column(f"MEDIAN {shown}", f"p50_{unit}"),
+        Column(f"P99 {shown}", f"p99_{unit}"),
         Column("SAMPLES", "count"),
     ]
-    Output().rows(list(figures_of(report)), columns, nothing="")
-    say(
-        f"{report['rules']} rules, {report['urls']} URLs: {report['ratio_to_looking']} times as "
-        f"long as looking at each rule. Public Suffix List {report['suffix_list']}."
-    )
+    Output().rows(list(rows), columns, nothing="")
+    say(sentence)

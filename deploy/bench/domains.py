@@ -1,6 +1,5 @@
 """Measures how long a list of 150 domain rules takes to judge a URL, beside a look at each rule."""
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter_ns
@@ -9,7 +8,7 @@ from typing import Any
 import ada_url
 from keyturn_contracts.domains import SUFFIX_LIST_VERSION, Rule, RuleSet, parse_rule
 
-from deploy.bench.figures import machine, ratio, write
+from deploy.bench.figures import machine, ratio, summary, write
 
 RULES = 150
 TENANTS = 30
@@ -68,10 +67,10 @@ def measure_matching(*, repeats: int = 5) -> dict[str, Any]:
         "rules": len(rules),
         "urls": len(hits) + len(misses),
         "repeats": repeats,
-        "decide": _summary(all_of_it),
-        "decide_hits": _summary(taken["hits"]),
-        "decide_misses": _summary(taken["misses"]),
-        "looking_at_each_rule": _summary(taken["looking"]),
+        "decide": summary(all_of_it, "us"),
+        "decide_hits": summary(taken["hits"], "us"),
+        "decide_misses": summary(taken["misses"], "us"),
+        "looking_at_each_rule": summary(taken["looking"], "us"),
         "ratio_to_looking": ratio(all_of_it, taken["looking"]),
     }
 
@@ -130,15 +129,3 @@ def _samples(judge: Judge, urls: Sequence[str], *, expected: bool) -> list[float
         if allowed != expected:
             raise AssertionError(f"{url} was judged wrongly, so its time says nothing.")
     return taken
-
-
-def _summary(samples: Sequence[float]) -> dict[str, float]:
-    """Return count, median, 99th percentile and both ends, in microseconds."""
-    ordered = sorted(samples)
-    return {
-        "count": len(ordered),
-        "p50_us": round(statistics.median(ordered), 2),
-        "p99_us": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
-        "min_us": round(ordered[0], 2),
-        "max_us": round(ordered[-1], 2),
-    }

@@ -1,4 +1,4 @@
-"""What a measurement came to: samples in milliseconds, and the machine that they are of."""
+"""What a measurement came to: its samples, and the machine that they are of."""
 
 import json
 import os
@@ -8,22 +8,22 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shared.version import VERSION
 
 Samples = Sequence[float]
 
 
-def summary(samples: Samples) -> dict[str, float]:
-    """Return count, median, 99th percentile and both ends, in milliseconds."""
+def summary(samples: Samples, unit: Literal["ms", "us"] = "ms") -> dict[str, float]:
+    """Return count, median, 99th percentile and both ends; the unit is that of the samples."""
     ordered = sorted(samples)
     return {
         "count": len(ordered),
-        "p50_ms": round(statistics.median(ordered), 2),
-        "p99_ms": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
-        "min_ms": round(ordered[0], 2),
-        "max_ms": round(ordered[-1], 2),
+        f"p50_{unit}": round(statistics.median(ordered), 2),
+        f"p99_{unit}": round(ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))], 2),
+        f"min_{unit}": round(ordered[0], 2),
+        f"max_{unit}": round(ordered[-1], 2),
     }
 
 

@@ -28,6 +28,8 @@ def demo(
 
     Everything that is shown was read from events, queries and the mail server's own log. Ends with
     1 where anything is not as promised, and with every sabotage.
+
+    keyturn demo --workflows 100 --rotations 2
     """
     # Only here: the rest of the command line starts without it.
     from deploy.demo.run import run  # noqa: PLC0415

@@ -21,7 +21,6 @@ from deploy.local.problems import Conflict, NotAllowed
 from shared.cli.where import find
 
 _MARK = "demo.txt"
-_VAULT = "credential-vault"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,13 +71,10 @@ def make_folder(root: Path) -> DataFolder:
     mail = data.root / "mail"
     make_private(mail)
     certificate = make_certificate(mail)
-    told = {
-        "extra": {
-            "trust_roots": str(certificate.root),
-            "allowed_private_hosts": ["localhost"],
-        }
-    }
-    write_private(data.settings_of(_VAULT), json.dumps(told))
+    private = {"allowed_private_hosts": ["localhost"]}
+    vault = {"trust_roots": str(certificate.root), **private}
+    write_private(data.settings_of("credential-vault"), json.dumps({"extra": vault}))
+    write_private(data.settings_of("installation"), json.dumps({"extra": private}))
     return data
 
 

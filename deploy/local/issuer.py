@@ -8,7 +8,7 @@ from keyturn_contracts.topics import LOCAL_ISSUER
 from deploy.local.folder import DataFolder, make_private, write_private
 
 KEY_FILE = "local-issuer.json"
-_ROLES = ("administrator", "member", "operator")
+_ROLES = ("administrator", "member", "operator", "publisher")
 
 
 def ensure_local_issuer(data: DataFolder) -> None:

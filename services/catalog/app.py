@@ -9,7 +9,13 @@ from services.catalog.api import licence
 from services.catalog.api.extensions import extension_routes
 from services.catalog.api.steps import step_routes
 from services.catalog.handlers import handlers_of
-from services.catalog.jobs import MANIFESTS, follow_plans, publish_manifests, read_manifests
+from services.catalog.jobs import (
+    EXAMPLES,
+    MANIFESTS,
+    follow_plans,
+    publish_manifests,
+    read_manifests,
+)
 from services.catalog.rules.extension import Platform
 from services.catalog.rules.manifest import ManifestError
 from services.catalog.rules.plan import PlanError, plans_of, read_plans
@@ -19,7 +25,6 @@ from shared.messaging.context import Context
 from shared.messaging.service import Service, run
 from shared.settings import ServiceSettings, WrongExtra
 
-EXAMPLES = MANIFESTS / "examples"
 PLANS = Path(__file__).parent / "plans.yaml"
 _PROBLEMS = (ManifestError, PlanError, WrongExtra)
 """What an operator must put right before the catalog starts; their text says what."""

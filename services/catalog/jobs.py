@@ -12,7 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.catalog.rules.extension import Extension, Publication, is_taken, publish
 from services.catalog.rules.licence import Plans, covered
-from services.catalog.rules.manifest import SHARED, ManifestError, read_library
+from services.catalog.rules.manifest import (
+    SHARED,
+    ManifestError,
+    read_library,
+    read_parts,
+    understand_manifest,
+)
 from services.catalog.rules.plan import PlanError, problem_of
 from services.catalog.store import extension as extensions
 from services.catalog.store import licence as licences
@@ -20,6 +26,7 @@ from shared.decisions import Applied
 from shared.messaging.outbox import Announcement, announce
 
 MANIFESTS = Path(__file__).parent / "manifests"
+EXAMPLES = MANIFESTS / "examples"
 
 
 def read_manifests(folder: Path) -> list[Manifest]:
@@ -28,6 +35,16 @@ def read_manifests(folder: Path) -> list[Manifest]:
     What they share is in its folder `shared`; no other folder in it is looked at.
     """
     return read_library(_texts(folder), _texts(folder / SHARED))
+
+
+def read_file(file: Path) -> tuple[Manifest, list[str]]:
+    """Read one manifest without judging it, with a sentence for each key of it that is unknown.
+
+    What it shares with others is in the folder `shared` beside it. `ManifestError` where it is no
+    manifest; `OSError` and `UnicodeDecodeError` where it cannot be read.
+    """
+    parts = read_parts(_texts(file.parent / SHARED))
+    return understand_manifest(file.read_text(encoding="utf-8"), parts)
 
 
 def _texts(folder: Path) -> dict[str, str]:

@@ -1,14 +1,10 @@
 """What an operator can set for the catalog: the `extra` of its settings file."""
 
-from typing import Annotated
-
 from keyturn_contracts.catalog import SupportDetails, Title
 from keyturn_contracts.ids import Id, Slug
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.settings import ServiceSettings, read_extra
-
-Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+from shared.settings import Host, ServiceSettings, read_extra
 
 
 class CatalogSettings(BaseModel):
@@ -20,8 +16,10 @@ class CatalogSettings(BaseModel):
     """The platform's name for people: a first-party extension is by it."""
     licence_contact: Title = "the operator of your platform"
     """Whom to reach out to for more than a licence covers, as the end of a sentence."""
-    support: SupportDetails = SupportDetails(name="Keyturn support")
-    """The platform's own support: set its e-mail address or URL."""
+    support: SupportDetails = Field(
+        default_factory=lambda read: SupportDetails(name=f"{read['platform']} support")
+    )
+    """Of every first-party extension: set where it is reached, and where its documentation is."""
     allowed_private_hosts: frozenset[Host] = frozenset()
     """Hosts, by name, that extensions may declare although they are not public."""
     examples: bool = False

@@ -25,7 +25,7 @@ from services.credential_vault.jobs.transport_keys import keep_transport_keys
 from services.credential_vault.jobs.trying import Trials
 from services.credential_vault.providers.provider import Providers
 from services.credential_vault.providers.trust import TrustRootsError, tls_context
-from services.credential_vault.settings import WrongSettingsError, read_vault_settings
+from services.credential_vault.settings import read_vault_settings
 from services.credential_vault.store import secrets, transport_keys
 from services.credential_vault.store.copies import load_engine_keys
 from shared.messaging.service import Context, Job, Service, run
@@ -33,7 +33,7 @@ from shared.security.file_keys import FileKeys, InvalidKeyFileError, load_or_cre
 from shared.security.keys import UnknownKeyError
 from shared.security.private_files import ExposedFileError, MissingFileError
 from shared.security.process import close_to_others
-from shared.settings import ServiceSettings
+from shared.settings import ServiceSettings, WrongExtra
 
 NAME = "credential-vault"
 _PROBLEMS = (
@@ -41,7 +41,7 @@ _PROBLEMS = (
     InvalidKeyFileError,
     MissingFileError,
     TrustRootsError,
-    WrongSettingsError,
+    WrongExtra,
 )
 """What an operator must put right before the vault starts; their text says what."""
 

@@ -2,18 +2,11 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
 
 from keyturn_contracts.catalog import Title
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.settings import ServiceSettings
-
-Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
-
-
-class WrongSettingsError(ValueError):
-    """The `extra` of the vault's settings file is wrong. Its text names the fields."""
+from shared.settings import Host, ServiceSettings, read_extra
 
 
 class VaultSettings(BaseModel):
@@ -44,11 +37,5 @@ class VaultSettings(BaseModel):
 
 
 def read_vault_settings(settings: ServiceSettings) -> VaultSettings:
-    """Read them, or raise `WrongSettingsError`."""
-    try:
-        return VaultSettings.model_validate(settings.extra)
-    except ValidationError as error:
-        named = {f"{'.'.join(map(str, one['loc']))} ({one['type']})" for one in error.errors()}
-        raise WrongSettingsError(
-            f"`extra` in the settings of {settings.service} is wrong: {', '.join(sorted(named))}."
-        ) from None
+    """Read them, or raise `WrongExtra`."""
+    return read_extra(settings, VaultSettings)

@@ -233,6 +233,9 @@ class InstallationRow(Base):
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     extension: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[InstallationState] = mapped_column(Text)
+    version: Mapped[int]
+    declared: Mapped[dict[str, Any]]
+    """By rule, the domains of its manifest that are in force, as they were announced."""
     added: Mapped[dict[str, Any]]
     """The domain rules that the brand added, where it may, each with who did."""
     uninstall_id: Mapped[str | None]

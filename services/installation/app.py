@@ -1,8 +1,9 @@
 """The installation service, assembled."""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from fastapi import APIRouter
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
@@ -31,23 +32,17 @@ def installation_service(settings: InstallationSettings) -> Service:
     )
 
     def jobs(context: Context) -> Sequence[Job]:
-        async def spread() -> int:
-            return await spread_news(context.writer, settings.at_once)
-
-        async def follow() -> int:
-            return await follow_installations(context.writer, policy, settings.at_once)
-
         second = timedelta(seconds=1)
         return (
             Job(
                 name="spread news",
-                run=_waking(context, spread),
+                run=partial(spread_news, context.writer, settings.at_once),
                 every=5 * second,
                 woken_by=(ExtensionChanged, LicenceChanged),
             ),
             Job(
                 name="follow installations",
-                run=_waking(context, follow),
+                run=partial(follow_installations, context.writer, policy, settings.at_once),
                 every=second,
                 woken_by=(AboutInstallation, AccountChanged, Clearance),
             ),
@@ -67,18 +62,6 @@ def installation_service(settings: InstallationSettings) -> Service:
         jobs=jobs,
         routes=routes,
     )
-
-
-def _waking(context: Context, work: Callable[[], Awaitable[int]]) -> Callable[[], Awaitable[int]]:
-    """Have the relay send what a job announced, and the other job see what it left to do."""
-
-    async def run_and_wake() -> int:
-        handled = await work()
-        if handled:
-            context.wake()
-        return handled
-
-    return run_and_wake
 
 
 def main(settings: ServiceSettings) -> None:

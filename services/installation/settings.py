@@ -1,14 +1,11 @@
 """What an operator can set for the installation service: the `extra` of its settings file."""
 
 from datetime import timedelta
-from typing import Annotated
 
 from keyturn_contracts.catalog import Title
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
-from shared.settings import ServiceSettings, read_extra
-
-Host = Annotated[str, StringConstraints(to_lower=True, min_length=1, max_length=253)]
+from shared.settings import Host, ServiceSettings, read_extra
 
 
 class InstallationSettings(BaseModel):

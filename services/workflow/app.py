@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 from fastapi import APIRouter
 from keyturn_contracts.catalog import LicenceChanged
@@ -48,39 +49,44 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
         keys.load()
 
     def jobs(context: Context) -> Sequence[Job]:
-        async def follow() -> int:
-            followed = await follow_entitlements(context.writer, settings.at_once)
-            return _woken(context, followed)
+        writer, at_once = context.writer, settings.at_once
 
         async def judge() -> int:
-            marked = await mark_concerned(context.writer, settings.at_once)
-            judged = await judge_accounts(context.writer, settings.at_once)
-            return _woken(context, marked + judged)
-
-        async def close() -> int:
-            looked_at = await close_rollouts(context.writer, keys.newest, rhythm, settings.at_once)
-            return _woken(context, looked_at)
-
-        async def count() -> int:
-            counted = await count_engines(context.writer, settings.count_again, _COUNTED_AT_ONCE)
-            return _woken(context, counted)
-
-        async def clear() -> int:
-            return _woken(context, await clear_uninstalled(context.writer, settings.at_once))
+            marked = await mark_concerned(writer, at_once)
+            return marked + await judge_accounts(writer, at_once)
 
         second, five_seconds = timedelta(seconds=1), timedelta(seconds=5)
         return (
             Job(
                 name="follow licences and installations",
-                run=follow,
+                run=partial(follow_entitlements, writer, at_once),
                 every=five_seconds,
                 woken_by=(LicenceChanged, InstallationChanged),
             ),
-            Job(name="judge accounts", run=judge, every=five_seconds),
-            Job(name="close rollouts", run=close, every=settings.look),
+            Job(
+                name="judge accounts",
+                run=judge,
+                every=five_seconds,
+            ),
+            Job(
+                name="close rollouts",
+                # Jobs are made before the keys are read: the newest is asked for at each run.
+                run=lambda: close_rollouts(writer, keys.newest, rhythm, at_once),
+                every=settings.look,
+            ),
             # Nobody waits for these two: not woken, they look often enough.
-            Job(name="count what engines use", run=count, every=second, woken_by=()),
-            Job(name="clear uninstalled extensions", run=clear, every=second, woken_by=()),
+            Job(
+                name="count what engines use",
+                run=partial(count_engines, writer, settings.count_again, _COUNTED_AT_ONCE),
+                every=second,
+                woken_by=(),
+            ),
+            Job(
+                name="clear uninstalled extensions",
+                run=partial(clear_uninstalled, writer, at_once),
+                every=second,
+                woken_by=(),
+            ),
         )
 
     def routes(_context: Context) -> APIRouter:
@@ -99,13 +105,6 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
         routes=routes,
         engine_keys=load_engine_keys,
     )
-
-
-def _woken(context: Context, handled: int) -> int:
-    """Have the relay send what a job announced, and the other job see what it left to do."""
-    if handled:
-        context.wake()
-    return handled
 
 
 def main(settings: ServiceSettings) -> None:

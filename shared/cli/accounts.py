@@ -113,7 +113,11 @@ async def add(
     stdin: FromStdin = False,
     retire: RetireWhen = None,
 ) -> ExitCode:
-    """Connect an account. The connection is tried first, and answered when that is done."""
+    """Connect an account. The connection is tried first, and answered when that is done.
+
+    keyturn accounts add smtp-relay --name "The mail" --set host=mail.example.com
+    keyturn accounts add smtp-relay --id mail --name "The mail" --set username=relay --stdin
+    """
     sources = _sources(values, secret_file, use_stdin=stdin)
     async with options.backend() as backend:
         manifest = await _manifest(backend, extension)
@@ -157,6 +161,9 @@ async def edit(
     A rotation is answered when the provider has accepted the new credentials. Every workflow that
     uses the account then follows: watch it with `keyturn rollouts watch`. Settings that you do not
     give stay as they are. With --credentials, --retire holds for this rotation alone.
+
+    keyturn accounts edit mail --credentials --secret-file password=new-password
+    keyturn accounts edit mail --name "The mail of sales"
     """
     sources = _sources(values, secret_file, use_stdin=stdin)
     if not credentials:
@@ -203,7 +210,10 @@ async def list_accounts(
     state: Annotated[AccountState | None, typer.Option(help="Only those in this state.")] = None,
     name: Annotated[str | None, typer.Option(help="Only those with this in their name.")] = None,
 ) -> None:
-    """List the accounts of the brand."""
+    """List the accounts of the brand.
+
+    keyturn accounts list --extension smtp-relay --state connected
+    """
     filters = {"extension": extension, "state": state, "name": name}
     async with options.backend() as backend:
         found = backend.queries.accounts(
@@ -216,7 +226,10 @@ async def list_accounts(
 
 @command(app, "show")
 async def show(options: Asks, account_id: AccountId) -> None:
-    """Show an account with the history of its versions, never a secret."""
+    """Show an account with the history of its versions, never a secret.
+
+    keyturn accounts show mail
+    """
     async with options.backend() as backend:
         account = await _account(backend, account_id)
     parts = [
@@ -228,7 +241,10 @@ async def show(options: Asks, account_id: AccountId) -> None:
 
 @command(app, "dependents")
 async def dependents(options: Asks, account_id: AccountId) -> None:
-    """Show what a rotation of the account touches: which workflows, where, and whose."""
+    """Show what a rotation of the account touches: which workflows, where, and whose.
+
+    keyturn accounts dependents mail
+    """
     async with options.backend() as backend:
         account = await _account(backend, account_id)
         await options.output.each(
@@ -241,7 +257,10 @@ async def dependents(options: Asks, account_id: AccountId) -> None:
 
 @command(app, "verify")
 async def verify(options: Sends, account_id: AccountId) -> ExitCode:
-    """Try the current credentials at their provider."""
+    """Try the current credentials at their provider.
+
+    keyturn accounts verify mail
+    """
     with as_usage():
         asked = VerifyAccount(account_id=account_id)
     async with options.backend() as backend:
@@ -258,6 +277,8 @@ async def delete(
     """Delete an account: engines let go of it, then every version is retired.
 
     What it touches is shown before.
+
+    keyturn accounts delete mail
     """
     with as_usage():
         asked = DeleteAccount(account_id=account_id)

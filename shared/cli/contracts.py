@@ -75,7 +75,10 @@ def breaks_since(
 def export(
     to: Annotated[Path, typer.Option(help="The folder to write to.")] = PUBLISHED,
 ) -> None:
-    """Write the AsyncAPI document and one JSON Schema for each message."""
+    """Write the AsyncAPI document and one JSON Schema for each message.
+
+    keyturn contracts export --to contracts
+    """
     written = documents(VERSION)
     for path in to.rglob("*.json"):
         if str(path.relative_to(to)) not in written:
@@ -88,7 +91,10 @@ def export(
 
 @app.command()
 def check() -> None:
-    """Say whether the published documents are today's, and whether a release would break anyone."""
+    """Say whether the published documents are today's, and whether a release would break anyone.
+
+    keyturn contracts check
+    """
     stale = out_of_date(PUBLISHED, VERSION)
     for name in stale:
         typer.echo(f"{name} is not what the contracts say today. Run: keyturn contracts export")

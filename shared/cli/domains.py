@@ -12,7 +12,7 @@ from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import found
 from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column, say
+from shared.cli.output import Column, Format, say
 from shared.cli.problems import as_usage
 from shared.cli.sending import send
 
@@ -25,7 +25,7 @@ app = typer.Typer(
 _COLUMNS = (
     Column("DOMAIN", "shown"),
     Column("FROM", "origin"),
-    Column("IN FORCE", "in_force"),
+    Column("IN FORCE", lambda row: "as accounts say" if row.get("slots") else row["in_force"]),
     Column("FOR", lambda row: row.get("purpose") or row.get("reason")),
     Column("BY", "by"),
     Column("ACCOUNTS", "accounts"),
@@ -53,14 +53,20 @@ class _Questions(Content):
 
 @command(app, "list")
 async def list_domains(options: Asks, extension: ExtensionArgument) -> None:
-    """List what an extension may reach, and where each rule is from."""
+    """List what an extension may reach, and where each rule is from.
+
+    With `-o json` also the effective list, its revision and what was changed of late.
+
+    keyturn domains list loud-mail
+    """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}/domains"))
-    if not options.output.is_for_people:
+    if options.output.format is Format.JSON:
         options.output.one(shown, ())
         return
-    options.output.rows(shown["list"], _COLUMNS, nothing=shown.get("note") or "")
-    if shown["list"] and (note := shown.get("note")):
+    note = shown.get("note") or ""
+    options.output.rows(shown["list"], _COLUMNS, nothing=note)
+    if shown["list"] and note:
         say(note)
 
 
@@ -69,6 +75,8 @@ async def add(
     options: Sends, extension: ExtensionArgument, domains: Domains, reason: Why
 ) -> ExitCode:
     """Let an extension reach more, where it allows that; each domain has a verdict of its own.
+
+    Ends with 6 where some were not added, with 2 where none was.
 
     keyturn domains add webservice api.example.com "*.example.org" --reason "Our own services."
     """
@@ -82,7 +90,10 @@ async def add(
 async def remove(
     options: Sends, extension: ExtensionArgument, domains: Domains, reason: Why
 ) -> ExitCode:
-    """Take domains away that the brand added; what the extension declares stays."""
+    """Take domains away that the brand added; what the extension declares stays.
+
+    keyturn domains remove webservice api.example.com --reason "It has moved."
+    """
     with as_usage():
         asked = RemoveDomains(extension=extension, domains=tuple(domains), reason=reason)
     async with options.backend() as backend:
@@ -95,7 +106,10 @@ async def test(
     extension: ExtensionArgument,
     url: Annotated[str, typer.Argument(help="For example https://api.example.com/v1")],
 ) -> ExitCode:
-    """Say whether an extension may connect to a URL, and why. Ends with 5 where it may not."""
+    """Say whether an extension may connect to a URL, and why. Ends with 5 where it may not.
+
+    keyturn domains test webservice https://api.example.com/v1
+    """
     with as_usage():
         asked = _Questions(questions=(_Question(extension=extension, url=url),))
     async with options.http() as http:

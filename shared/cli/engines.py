@@ -72,6 +72,8 @@ async def register(
     """Let an engine in: with new keys, or with the public keys that it sent you.
 
     Its reach is the most that it may ever fetch, whatever it says that its workflows use.
+
+    keyturn engines register letters --name Letters --reach-account mail --keys-in keys
     """
     if not (reach_all or reach_account or reach_extension):
         raise usage("Say what it may fetch: --reach-all, --reach-account or --reach-extension.")
@@ -123,7 +125,10 @@ async def register(
 
 @command(app, "list")
 async def list_engines(options: Asks) -> None:
-    """List the engines of the brand, and where the log of each stands."""
+    """List the engines of the brand, and where the log of each stands.
+
+    keyturn engines list
+    """
     async with options.backend() as backend:
         await options.output.each(
             backend.queries.engines(), _COLUMNS, nothing="No engine is registered."
@@ -136,7 +141,10 @@ async def retire(
     engine_id: EngineId,
     reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
 ) -> ExitCode:
-    """Excuse an engine from everything, for ever: its id is never registered again."""
+    """Excuse an engine from everything, for ever: its id is never registered again.
+
+    keyturn engines retire letters --reason "It was replaced."
+    """
     with as_usage():
         asked = RetireEngine(engine_id=engine_id, reason=reason)
     async with options.backend() as backend:

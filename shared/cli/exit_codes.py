@@ -95,4 +95,6 @@ def of_outcome(outcome: CommandApplied | CommandRefused) -> ExitCode:
     """Return what an outcome is to whoever waits for it."""
     if isinstance(outcome, CommandRefused):
         return OF_REASON.get(outcome.reason, ExitCode.FAILED)
-    return ExitCode.PARTLY if outcome.not_applied else ExitCode.OK
+    # What was so already is not applied either, and is as it was asked for.
+    as_asked = sum(one.verdict == "unchanged" for one in outcome.verdicts)
+    return ExitCode.PARTLY if outcome.not_applied > as_asked else ExitCode.OK

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable
 from typing import Any
 
+from keyturn_client.http import Http
 from keyturn_client.problems import NotFoundError
 
 from shared.cli.exit_codes import ExitCode
@@ -18,9 +19,20 @@ def filters_of(**given: object) -> dict[str, str]:
     }
 
 
-async def found(asked: Awaitable[Any]) -> Any:
-    """Return what a service answers; what it says where there is nothing is told as a problem."""
+async def found(asked: Awaitable[Any], otherwise: str | None = None) -> Any:
+    """Return what a service answers; where there is nothing, a `Problem` says so.
+
+    It says `otherwise`, or what the service said.
+    """
     try:
         return await asked
     except NotFoundError as error:
-        raise Problem(str(error), ExitCode.NOT_FOUND) from None
+        raise Problem(otherwise or str(error), ExitCode.NOT_FOUND) from None
+
+
+async def found_extension(http: Http, extension: str, path: str = "", **parameters: str) -> Any:
+    """Return what the catalog answers of an extension, or tell that there is none."""
+    return await found(
+        http.get("catalog", f"/v1/extensions/{extension}{path}", parameters),
+        f"There is no extension {extension}: `keyturn catalog search` lists those there are.",
+    )

@@ -13,7 +13,7 @@ GROUPS: Mapping[str, str] = {
     "workflows": "See what engines have told of, and what is still behind.",
     "rollouts": "Follow a rotation until every engine has it.",
     "proof": "Fetch the proof of a rollout, and check one offline.",
-    "catalog": "See what there is to connect to; publish, certify and retire it.",
+    "catalog": "See what there is to connect to; check, publish, certify and retire it.",
     "licence": "See and say what a brand may use.",
     "install": "Install an extension, after a look at what that accepts.",
     "installations": "See what is installed, what it accepted, and what its end would touch.",

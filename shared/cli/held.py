@@ -70,7 +70,10 @@ async def list_held(
     service: Annotated[str | None, typer.Option(help="Only what this service holds.")] = None,
     state: State = None,
 ) -> ExitCode:
-    """List what each service holds back, and why."""
+    """List what each service holds back, and why.
+
+    keyturn held list --state parked
+    """
     if service is not None and service not in SERVICES:
         raise usage(f"There is no service {service}: there are {', '.join(SERVICES)}.")
     asked = SERVICES if service is None else (service,)
@@ -94,13 +97,19 @@ async def list_held(
 
 @command(app, "show")
 async def show(options: Asks, place: Place) -> None:
-    """Show one held command, without its content."""
+    """Show one held command, without its content.
+
+    keyturn held show keyturn.workflow.commands-3-7
+    """
     await _show(options, place)
 
 
 @command(app, "retry")
 async def retry(options: Asks, place: Place, *, dry_run: DryRun = False) -> None:
-    """Have a held command tried at once, as if for the first time."""
+    """Have a held command tried at once, as if for the first time.
+
+    keyturn held retry keyturn.workflow.commands-3-7
+    """
     if dry_run:
         await _show_only(options, place)
         return
@@ -116,7 +125,10 @@ async def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Give a held command up; its sender is told."""
+    """Give a held command up; its sender is told.
+
+    keyturn held drop keyturn.workflow.commands-3-7
+    """
     if dry_run:
         await _show_only(options, place)
         return

@@ -61,3 +61,7 @@ OfAccount = Annotated[
 OfEngine = Annotated[
     str | None, typer.Option("--engine", parser=_read_id, metavar="ENGINE", help="Of this engine.")
 ]
+OfExtension = Annotated[
+    str | None,
+    typer.Option("--extension", parser=_read_slug, metavar="EXTENSION", help="Of this extension."),
+]

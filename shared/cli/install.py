@@ -13,7 +13,7 @@ from shared.cli.ids import ExtensionArgument
 from shared.cli.installations import write_review
 from shared.cli.options import Sends
 from shared.cli.output import say
-from shared.cli.problems import Problem, as_usage
+from shared.cli.problems import as_usage
 from shared.cli.sending import send
 
 app = typer.Typer(add_completion=False)
@@ -33,6 +33,7 @@ async def install(
     """Install an extension, or accept what its newest version asks for beyond the accepted one.
 
     Shows what that accepts and asks; or takes the digest of a review that somebody has looked at.
+    Ends with 4 where the review is another one by now.
 
     keyturn install loud-mail
     keyturn installations review loud-mail -o json
@@ -40,14 +41,17 @@ async def install(
     """
     async with options.http() as http:
         review = await found(http.get("installation", f"/v1/installations/{extension}/review"))
+    digest: str = accept or review["digest"]
     needed = review["needed"]
-    if accept is None and needed == "nothing":
-        raise Problem(f"There is nothing to accept: {extension} is in force as it is.")
-    if accept is None:
+    if accept is None and needed != "nothing":
         # For the person who is asked: what is written to stdout is the outcome.
         write_review(review, say)
-        ask_consent("This is what you accept for your brand.", extension)
-    digest: str = accept or review["digest"]
+        if not options.dry_run:
+            ask_consent(
+                "This is what you accept for your brand.",
+                extension,
+                instead=f"accept exactly this with --accept {digest}",
+            )
     with as_usage():
         asked = (
             AcceptChange(extension=extension, accepts=digest)

@@ -4,13 +4,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
+from keyturn_client.http import Http
+from keyturn_client.problems import RejectedError
 from keyturn_contracts.installation import InstallationState
 
 from shared.cli.asking import command
+from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import filters_of, found
 from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks
 from shared.cli.output import Column, Part, Row, counted
+from shared.cli.problems import Problem
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,9 +33,7 @@ def _uninstallation(row: Row) -> str | None:
     if not process:
         return None
     if process.get("completed_at"):
-        return (
-            f"complete: {process['accounts']} accounts deleted, {process['tasks']} tasks suspended"
-        )
+        return f"complete: {counts_of(process)}"
     late = ", late" if process.get("overdue") else ""
     return f"waits for {', '.join(process['waiting'])}{late}"
 
@@ -72,7 +74,11 @@ async def list_installations(
     options: Asks,
     state: Annotated[InstallationState | None, typer.Option(help="Only in this state.")] = None,
 ) -> None:
-    """List what the brand has installed; `--state uninstalled` lists what it had."""
+    """List what the brand has installed; `--state uninstalled` lists what it had.
+
+    keyturn installations list
+    keyturn installations list --state suspended -o ndjson
+    """
     async with options.http() as http:
         pages = http.pages("installation", "/v1/installations", filters_of(state=state))
         await options.output.each(pages, _COLUMNS, nothing="Nothing is installed.")
@@ -80,7 +86,10 @@ async def list_installations(
 
 @command(app, "show")
 async def show(options: Asks, extension: ExtensionArgument) -> None:
-    """Show an installation, with everything that was ever accepted for it."""
+    """Show an installation, with everything that was ever accepted for it.
+
+    keyturn installations show loud-mail
+    """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}"))
     options.output.one(shown, _FIELDS, [Part("CONSENTS", shown["consents"], _CONSENTS)])
@@ -91,6 +100,7 @@ async def review(options: Asks, extension: ExtensionArgument) -> None:
     """Show what installing an extension accepts, and the digest of it.
 
     keyturn installations review loud-mail
+    keyturn installations review loud-mail -o json
     """
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}/review"))
@@ -103,14 +113,25 @@ async def review(options: Asks, extension: ExtensionArgument) -> None:
 
 @command(app, "impact")
 async def impact(options: Asks, extension: ExtensionArgument) -> None:
-    """Show what uninstalling an extension would touch now, and the revision of this answer."""
+    """Show what uninstalling an extension would touch now, and the revision of this answer.
+
+    keyturn installations impact loud-mail
+    """
     async with options.http() as http:
-        shown = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+        shown = await found_impact(http, extension)
     if options.output.is_for_people:
         write_impact(shown, typer.echo)
         typer.echo(f"Revision: {shown['revision']}")
     else:
         options.output.one(shown, ())
+
+
+async def found_impact(http: Http, extension: str) -> Row:
+    """Return what an uninstallation would touch, or tell that it cannot be."""
+    try:
+        return await found(http.get("installation", f"/v1/installations/{extension}/impact"))
+    except RejectedError as error:  # as the command is refused: it comes with the licence
+        raise Problem(str(error), ExitCode.NOT_ALLOWED) from None
 
 
 def write_review(shown: Row, write: Callable[[str], None]) -> None:
@@ -146,6 +167,12 @@ def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
         write(f"    not reached: {why}")
 
 
+def counts_of(process: Row) -> str:
+    """Say what an uninstallation has ended so far."""
+    accounts, tasks = counted(process["accounts"], "account"), counted(process["tasks"], "task")
+    return f"{accounts} deleted, {tasks} suspended"
+
+
 def write_impact(shown: Row, write: Callable[[str], None]) -> None:
     """Write for people what uninstalling touches."""
     counts = [
@@ -157,5 +184,8 @@ def write_impact(shown: Row, write: Callable[[str], None]) -> None:
     for one in shown.get("accounts") or ():
         write(f"  account {one['account_id']} ({one['name']}), added by {one['creator']}")
     for one in shown.get("engines") or ():
-        write(f"  engine {one['engine_id']}: {one['workflows']} workflows, {one['tasks']} tasks")
+        write(
+            f"  engine {one['engine_id']}: {counted(one['workflows'], 'workflow')}, "
+            f"{counted(one['tasks'], 'task')}"
+        )
     write(shown["note"])

@@ -8,7 +8,7 @@ from keyturn_contracts.catalog import SetLicence
 from shared.cli.asking import command
 from shared.cli.exit_codes import ExitCode
 from shared.cli.options import Asks, Sends
-from shared.cli.output import Column
+from shared.cli.output import Column, say
 from shared.cli.problems import as_usage, usage
 from shared.cli.sending import send
 
@@ -16,17 +16,26 @@ app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="See and say what a brand may use."
 )
 
-_COLUMNS = (
-    Column("EXTENSIONS", lambda row: ", ".join(row["extensions"])),
-    Column("PLANS", lambda row: ", ".join(row["plans"])),
+_FIELDS = (
+    Column("Brand", "brand"),
+    Column("Extensions", "extensions"),
+    Column("Named", "named"),
+    Column("Plans", "plans"),
+    Column("Since", "set_at"),
 )
 
 
 @command(app, "show")
 async def show(options: Asks) -> None:
-    """Show which extensions the brand may use, and by which plans."""
+    """Show which extensions the brand may use, and by which plans.
+
+    keyturn licence show --brand acme
+    """
     async with options.http() as http:
-        options.output.one(await http.get("catalog", "/v1/licence"), _COLUMNS)
+        shown = await http.get("catalog", "/v1/licence")
+    options.output.one(shown, _FIELDS)
+    if not shown["extensions"]:
+        say("The brand may use nothing.")
 
 
 @command(app, "set")

@@ -29,7 +29,10 @@ async def outcome(
         typer.Option("--timeout", min=0, max=LONGEST_WAIT, help="How many seconds to wait for it."),
     ] = 0,
 ) -> ExitCode:
-    """Say what came of a command of yours; outcomes are kept for seven days."""
+    """Say what came of a command of yours; outcomes are kept for seven days.
+
+    keyturn outcome 0199c0de-0000-7000-8000-000000000000 --timeout 30
+    """
     async with options.http() as http:
         found = await _ask_all(http, command_id, seconds)
     if found is not None:

@@ -52,6 +52,8 @@ async def check_proof(
 
     Ends with 0 where it is consistent and signed by one of your keys, with 6 where you gave none,
     and with 1 where anything is not as it says.
+
+    keyturn proof check proof.json --keys proof-keys.json
     """
     verdict = check_bundle(_read(file), _read_keys(keys) if keys is not None else None)
     options.output.one(_shown(verdict), _FIELDS)
@@ -77,7 +79,10 @@ async def fetch(
         Path | None, typer.Option(help="The file to write; without it the proof goes to stdout.")
     ] = None,
 ) -> None:
-    """Fetch the proof of a completed rollout, byte by byte as it was signed."""
+    """Fetch the proof of a completed rollout, byte by byte as it was signed.
+
+    keyturn proof fetch mail.2 --to proof.json
+    """
     async with options.backend() as backend:
         try:
             bundle = await backend.queries.proof(rollout_id)
@@ -96,7 +101,10 @@ async def fetch_keys(
         Path | None, typer.Option(help="The file to write; without it the keys go to stdout.")
     ] = None,
 ) -> None:
-    """Fetch the public keys that proofs are signed with, to pin them once."""
+    """Fetch the public keys that proofs are signed with, to pin them once.
+
+    keyturn proof keys --to proof-keys.json
+    """
     async with options.backend() as backend:
         found = await backend.queries.proof_keys()
     _write(json.dumps(found, indent=2).encode() + b"\n", to)

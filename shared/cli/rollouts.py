@@ -62,7 +62,10 @@ async def list_rollouts(
     account: OfAccount = None,
     state: Annotated[RolloutState | None, typer.Option(help="Only those in this state.")] = None,
 ) -> None:
-    """List rollouts with how far each has got."""
+    """List rollouts with how far each has got.
+
+    keyturn rollouts list --account mail --state open
+    """
     filters = {"account": account, "state": state}
     async with options.backend() as backend:
         found = backend.queries.rollouts(
@@ -73,7 +76,10 @@ async def list_rollouts(
 
 @command(app, "show")
 async def show(options: Asks, rollout_id: RolloutIdArgument) -> None:
-    """Show how far a rollout has got, and by name what it waits for."""
+    """Show how far a rollout has got, and by name what it waits for.
+
+    keyturn rollouts show mail.2
+    """
     async with options.http() as http:
         try:
             found = await http.get("workflow", f"/v1/rollouts/{rollout_id}")
@@ -98,6 +104,8 @@ async def watch(
 
     Ends with 0 when every engine has confirmed, with 6 when some were excused, with 4 when a later
     rotation superseded it, and with 7 when the time is over.
+
+    keyturn rollouts watch mail.2
     """
     last: RolloutChanged | None = None
     async with options.backend() as backend:
@@ -136,6 +144,8 @@ async def override(
     """Excuse engines from a rollout by name, on the record.
 
     When the rest is done it completes without them, and the previous version is retired.
+
+    keyturn rollouts override mail.2 --engine letters --reason "Its machine is gone."
     """
     with as_usage():
         asked = OverrideRollout(rollout_id=rollout_id, engines=tuple(engine), reason=reason)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from keyturn_client.backend import Backend
 from keyturn_client.commands import Prepared
 from keyturn_client.problems import NoOutcomeYetError
+from keyturn_contracts.installation import ReviewChanged
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused
 
 from shared.cli.exit_codes import ExitCode, of_outcome
@@ -49,23 +50,30 @@ async def send(
         _write(options.output, said, prepared, {"outcome": "sent"})
         say(f"Sent. Ask what came of it: keyturn outcome {prepared.id}")
         return ExitCode.OK
+    outcome = await ask(options, backend, prepared)
+    return tell(options.output, outcome, about={**said, "command_id": prepared.id})
+
+
+async def ask(
+    options: Sends, backend: Backend, prepared: Prepared
+) -> CommandApplied | CommandRefused:
+    """Send a command and return what came of it; a `Problem` where nothing has in time."""
     try:
         with waiting(f"Waiting for the outcome of {prepared.command_type.__name__}"):
-            outcome = await backend.ask(prepared, within=options.patience)
+            return await backend.ask(prepared, within=options.patience)
     except NoOutcomeYetError:
         raise Problem(
             f"The outcome has not come within {options.timeout:g} s; the command is on record and "
             f"takes effect once. Ask later: keyturn outcome {prepared.id}",
             ExitCode.TIMED_OUT,
         ) from None
-    return tell(options.output, outcome, about={**said, "command_id": prepared.id})
 
 
 def tell(
     output: Output,
     outcome: CommandApplied | CommandRefused,
     *,
-    about: Mapping[str, str],
+    about: Row,
 ) -> ExitCode:
     """Write an outcome; a refusal's sentence goes to stderr. Return what it is as a code."""
     row = {**about, **outcome.model_dump(mode="json", exclude_none=True)}
@@ -73,6 +81,8 @@ def tell(
         if not output.is_for_people:
             output.one(row, ())
         say(f"{outcome.message} ({outcome.reason})")
+        for change in _changes(outcome):
+            say(f"Different: {change}")
     else:
         _show(output, row)
     return of_outcome(outcome)
@@ -109,6 +119,13 @@ def _show(output: Output, row: Row) -> None:
     extra = [Column(name.replace("_", " ").capitalize(), name) for name in row if name not in known]
     parts = [Part("VERDICTS", row.get("verdicts") or (), _VERDICTS)]
     output.one(row, [*_COMMAND, *extra, *_OUTCOME], parts)
+
+
+def _changes(refusal: CommandRefused) -> tuple[str, ...]:
+    """Return what is different from what was accepted, where that is why."""
+    if refusal.reason != "review_stale" or refusal.details is None:
+        return ()
+    return ReviewChanged.model_validate(refusal.details).changes
 
 
 def _announced(event: Mapping[str, str]) -> str:

@@ -5,17 +5,20 @@ from typing import Annotated, Literal
 import typer
 
 from shared.cli.asking import command
-from shared.cli.catalog import contact
-from shared.cli.finding import found
+from shared.cli.finding import found_extension
 from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks
-from shared.cli.output import Column
+from shared.cli.output import Column, Part
 
 app = typer.Typer(add_completion=False)
 
-_FIELDS = (
-    Column("Turn to", lambda row: [contact(one) for one in row["contacts"]]),
-    Column("Because", "reason"),
+_FIELDS = (Column("Problem", "problem"), Column("Because", "reason"))
+_CONTACTS = (
+    Column("NAME", "name"),
+    Column("E-MAIL", "email"),
+    Column("URL", "url"),
+    Column("HOURS", "hours"),
+    Column("DOCUMENTATION", "documentation"),
 )
 
 
@@ -31,12 +34,11 @@ async def support(
         ),
     ] = "interface",
 ) -> None:
-    """Say whom to turn to, and why.
+    """Say whom to turn to, the first one first, and why.
 
     keyturn support loud-mail --problem vendor
+    keyturn support smtp-relay
     """
     async with options.http() as http:
-        shown = await found(
-            http.get("catalog", f"/v1/extensions/{extension}/support", {"problem": problem})
-        )
-    options.output.one(shown, _FIELDS)
+        shown = await found_extension(http, extension, "/support", problem=problem)
+    options.output.one(shown, _FIELDS, [Part("TURN TO", shown["contacts"], _CONTACTS)])

@@ -5,19 +5,20 @@ from typing import Annotated
 
 import typer
 from keyturn_client.http import Http
-from keyturn_contracts.installation import UninstallExtension
+from keyturn_contracts.installation import PARTICIPANTS, UninstallExtension
+from keyturn_contracts.message import CommandRefused
 
 from shared.cli.asking import command
 from shared.cli.consent import ask_consent
 from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import found
 from shared.cli.ids import ExtensionArgument
-from shared.cli.installations import write_impact
+from shared.cli.installations import counts_of, found_impact, write_impact
 from shared.cli.options import Sends
 from shared.cli.output import Row, say
 from shared.cli.problems import Problem, as_usage
-from shared.cli.progress import waiting
-from shared.cli.sending import send
+from shared.cli.progress import watching
+from shared.cli.sending import ask, send, tell
 
 app = typer.Typer(add_completion=False)
 
@@ -43,46 +44,84 @@ async def uninstall(
 ) -> ExitCode:
     """End all access to an extension, delete its accounts and suspend its tasks.
 
-    Shows what that touches and asks. Refused where the world has changed since.
+    Shows what that touches and asks; ends with 4 where the world has changed since. With --watch it
+    is told how far that has got, until it is complete; ends with 7 where it is not in --timeout.
 
     keyturn uninstall loud-mail --reason "We changed to another." --watch
+    keyturn uninstall loud-mail --force --watch --timeout 600
     """
     async with options.http() as http:
         if revision is None and not force:
-            impact = await found(http.get("installation", f"/v1/installations/{extension}/impact"))
-            write_impact(impact, say)
-            ask_consent("This cannot be undone.", extension)
-            revision = impact["revision"]
+            revision = await _looked_at(options, http, extension)
         with as_usage():
             asked = UninstallExtension(
                 extension=extension, revision=revision, force=force, reason=reason
             )
         async with options.backend() as backend:
-            code = await send(options, backend, asked, about={"extension": extension})
-        if code is ExitCode.OK and watch and options.wait and not options.dry_run:
-            await _watch(http, extension, options.timeout)
-    return code
+            if options.dry_run or not (watch and options.wait):
+                return await send(options, backend, asked, about={"extension": extension})
+            prepared = backend.prepare(asked)
+            outcome = await ask(options, backend, prepared)
+        about: Row = {"extension": extension, "command_id": prepared.id}
+        if not isinstance(outcome, CommandRefused):
+            about = {**about, **await _watch(http, extension, options.timeout)}
+        return tell(options.output, outcome, about=about)
 
 
-async def _watch(http: Http, extension: str, seconds: float) -> None:
-    last: str = "nobody has said anything yet"
+async def _looked_at(options: Sends, http: Http, extension: str) -> str | None:
+    """Show what an uninstallation touches, and return the revision of what was agreed to.
+
+    None where one is under way: it touches nothing more, and can be watched.
+    """
+    path = f"/v1/installations/{extension}"
+    if (await found(http.get("installation", path)))["state"] == "uninstalling":
+        return None
+    impact = await found_impact(http, extension)
+    write_impact(impact, say)
+    revision: str = impact["revision"]
+    if not options.dry_run:
+        ask_consent(
+            "This cannot be undone.",
+            extension,
+            instead=f"agree to exactly this with --revision {revision}",
+        )
+    return revision
+
+
+async def _watch(http: Http, extension: str, seconds: float) -> Row:
+    """Tell how far it has got, and return what there was when it was complete."""
+    path = f"/v1/installations/{extension}"
+    process: Row = {"waiting": PARTICIPANTS, "accounts": 0, "tasks": 0}
     try:
         async with asyncio.timeout(seconds):
-            with waiting(f"Waiting until nothing of {extension} is left"):
-                while True:
-                    shown = await found(http.get("installation", f"/v1/installations/{extension}"))
-                    process: Row = shown.get("uninstallation", {})
-                    if shown["state"] == "uninstalled":
-                        break
-                    last = ", ".join(process.get("waiting", ())) or last
+            with watching(f"Uninstalling {extension}") as watched:
+                shown = await found(http.get("installation", path))
+                while shown["state"] == "uninstalling":
+                    process = shown["uninstallation"]
+                    watched.show(_done(process), len(PARTICIPANTS), _note(process))
                     await asyncio.sleep(_LOOK_SECONDS)
+                    shown = await found(http.get("installation", path))
+                process = shown.get("uninstallation", process)
+                watched.show(len(PARTICIPANTS), len(PARTICIPANTS), counts_of(process))
     except TimeoutError:
         raise Problem(
-            f"It is not complete within {seconds:g} s and goes on; missing: {last}. "
-            f"Look again: keyturn installations show {extension}",
+            f"It is not complete within {seconds:g} s and goes on. Missing: "
+            f"{', '.join(process['waiting'])}. Go on watching: keyturn uninstall {extension} "
+            "--watch",
             ExitCode.TIMED_OUT,
         ) from None
-    say(
-        f"Nothing of {extension} is left: {process['accounts']} accounts were deleted, "
-        f"{process['tasks']} tasks suspended."
-    )
+    say(f"Nothing of {extension} is left: {counts_of(process)}.")
+    return {
+        "state": shown["state"],
+        "accounts_deleted": process["accounts"],
+        "tasks_suspended": process["tasks"],
+    }
+
+
+def _done(process: Row) -> int:
+    return len(PARTICIPANTS) - len(process["waiting"])
+
+
+def _note(process: Row) -> str:
+    late = "; it is late" if process["overdue"] else ""
+    return f"{counts_of(process)}; waits for {', '.join(process['waiting'])}{late}"

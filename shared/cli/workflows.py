@@ -32,7 +32,10 @@ _BEHIND = (
 
 @command(app, "list")
 async def list_workflows(options: Asks, engine: OfEngine = None, account: OfAccount = None) -> None:
-    """List the workflows that engines have told of."""
+    """List the workflows that engines have told of.
+
+    keyturn workflows list --engine letters
+    """
     async with options.http() as http:
         await options.output.each(
             http.pages(_SERVICE, "/v1/workflows", _given(engine=engine, account=account)),
@@ -47,7 +50,10 @@ async def behind(
     engine: OfEngine = None,
     account: OfAccount = None,
 ) -> None:
-    """List the workflows that do not have the newest version of an account yet, and why."""
+    """List the workflows that do not have the newest version of an account yet, and why.
+
+    keyturn workflows behind --account mail
+    """
     async with options.http() as http:
         await options.output.each(
             http.pages(_SERVICE, "/v1/workflows/behind", _given(engine=engine, account=account)),

@@ -51,6 +51,12 @@ async def _as_listed(context: Context, actor: Actor) -> Actor:
         return narrowed(actor, await context.members(connection, people))
 
 
+def speaks_for(context: Context, caller: Actor, brand: str) -> bool:
+    """Tell whether the system that signed for the caller may vouch for people of that brand."""
+    issuer = context.issuers.find(caller.issuer)
+    return issuer is not None and issuer.may_speak_for(brand)
+
+
 def _bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Query
 from keyturn_contracts.actor import Actor
 from pydantic import BaseModel
 
-from shared.http.auth import Caller, HasContext
+from shared.http.auth import Caller, HasContext, speaks_for
 from shared.http.errors import ApiError
 from shared.messaging.context import Context
 from shared.messaging.held import Place, State
@@ -78,7 +78,7 @@ def held_routes() -> APIRouter:
                 connection, limit=limit, after=_place(after) if after else None, state=state
             )
         last = _text(found[-1].place) if len(found) == limit else None
-        mine = [one for one in found if _may_see(context, caller, one)]
+        mine = [one for one in found if speaks_for(context, caller, one.key.brand)]
         return HeldPage(items=[_shown(one) for one in mine], next=last)
 
     @router.get("/{place}", response_model_exclude_none=True)
@@ -130,17 +130,12 @@ def _place(text: str) -> Place:
     return Place(found[1], int(found[2]), int(found[3]))
 
 
-def _may_see(context: Context, caller: Actor, held: HeldCommand) -> bool:
-    issuer = context.issuers.find(caller.issuer)
-    return issuer is not None and issuer.may_speak_for(held.key.brand)
-
-
 async def _find(
     context: Context, caller: Actor, place: Place, or_else: HeldCommand | None = None
 ) -> HeldCommand:
     async with context.writer.connect() as connection:
         found = await find_held_command(connection, place) or or_else
-    if found is None or not _may_see(context, caller, found):
+    if found is None or not speaks_for(context, caller, found.key.brand):
         raise ApiError("not_found", "No command is held there.")
     return found
 

@@ -53,7 +53,7 @@ class JobRunner:
         One that is at work looks once more when it is done.
         """
         for job in self._jobs:
-            if job.woken_by is None or (job.woken_by and _concerns(job.woken_by, applied)):
+            if _concerns(job.woken_by, applied):
                 self._woken[job.name].set()
 
     def stop(self) -> None:
@@ -98,8 +98,15 @@ class JobRunner:
         return min(pause * 2, _LONGEST_PAUSE)
 
 
-def _concerns(kinds: tuple[type[Message], ...], applied: Collection[type[Message]] | None) -> bool:
-    return applied is None or any(issubclass(one, kinds) for one in applied)
+def _concerns(
+    woken_by: tuple[type[Message], ...] | None, applied: Collection[type[Message]] | None
+) -> bool:
+    """Tell whether it is to look now; None of what was applied stands for whatever wakes it."""
+    if woken_by is None:
+        return True
+    if applied is None:
+        return bool(woken_by)
+    return any(issubclass(one, woken_by) for one in applied)
 
 
 def is_ours_to_end() -> bool:

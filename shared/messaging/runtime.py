@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 from collections.abc import Callable, Collection, Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -50,7 +51,8 @@ class Runtime:
         self._stop = asyncio.Event()
         self._problem: str | None = None
         self._has_left = False
-        self._wakers: list[Callable[[], None]] = []
+        self._wake: Callable[[], None] | None = None
+        """None until those are there whom a commit wakes."""
         self._tasks: dict[asyncio.Task[None], str] = {}
 
     async def run(self) -> str | None:
@@ -93,7 +95,7 @@ class Runtime:
             watch.wake()
             jobs.wake(applied)
 
-        self._wakers.append(lambda: woken(None))
+        self._wake = partial(woken, None)
         if service.prepare is not None:
             await service.prepare(context)
         routers = [outcome_routes(watch), held_routes(), service.routes(context)]
@@ -144,8 +146,8 @@ class Runtime:
         stack.push_async_callback(redis.aclose)
 
         def wake() -> None:
-            for one in self._wakers:
-                one()
+            if self._wake is not None:
+                self._wake()
 
         return Context(
             settings=settings,

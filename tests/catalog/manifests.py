@@ -6,8 +6,7 @@ from typing import Any
 import yaml
 from keyturn_contracts.catalog import Manifest
 
-from services.catalog.app import EXAMPLES
-from services.catalog.jobs import MANIFESTS, read_manifests
+from services.catalog.jobs import EXAMPLES, MANIFESTS, read_manifests
 
 SHIPPED = {one.slug: one for one in read_manifests(MANIFESTS)}
 EXAMPLE = {one.slug: one for one in read_manifests(EXAMPLES)}

@@ -22,7 +22,7 @@ RETIRE = RetireExtension(extension="parcels", reason="Nobody maintains it.")
 async def test_what_is_published_is_kept_and_told_to_the_platform(world: World) -> None:
     outcome = await world.applied(publication(RELAY))
 
-    [(key, event)] = await world.events()
+    [(key, event)] = await world.announced()
     assert outcome.changed
     assert key == "platform/extensions/smtp-relay"
     assert isinstance(event, ExtensionPublished)
@@ -104,7 +104,7 @@ async def test_a_refusal_changes_and_announces_nothing(world: World) -> None:
     await world.given(third_party())
 
     reasons = [
-        (await world.refusal(one)).reason
+        (await world.refused(one)).reason
         for one in (
             by_publisher(third_party("smtp-relay"), publisher="others-inc"),
             by_publisher(RELAY, publisher="keyturn"),
@@ -131,7 +131,7 @@ async def test_a_refusal_changes_and_announces_nothing(world: World) -> None:
         "not_an_operator",
         "extension_unknown",
     ]
-    assert await world.events() == []
+    assert await world.announced() == []
     assert await world.versions() == {"parcels": 1}
 
 

@@ -44,12 +44,12 @@ async def test_a_licence_is_kept_and_told_under_a_key_without_an_id(filled: Worl
 
 async def test_the_same_licence_again_announces_nothing(filled: World) -> None:
     await filled.applied(licence("slack"))
-    await filled.events()
+    await filled.announced()
 
     again = await filled.applied(licence("slack", "slack"))
 
     assert not again.changed
-    assert await filled.events() == []
+    assert await filled.announced() == []
 
 
 async def test_a_licence_grows_and_shrinks_for_one_brand_alone(filled: World) -> None:
@@ -76,20 +76,20 @@ async def test_a_refusal_leaves_the_licence_as_it_was(
     filled: World, asked: object, reason: str
 ) -> None:
     await filled.applied(licence("parcels"))
-    await filled.events()
+    await filled.announced()
 
     batch = await deliver(filled.database.writer, HANDLERS, asked)  # pyright: ignore[reportArgumentType]  one of the commands above
 
     [(_, outcome)] = batch.answers
     assert getattr(outcome, "reason", None) == reason
-    assert await filled.events() == []
+    assert await filled.announced() == []
     assert await covers(filled) == ["parcels"]
 
 
 async def test_five_thousand_extensions_fit_a_licence(filled: World) -> None:
     slugs = sorted(f"e{number}-{'x' * 50}" for number in range(5000))
     await filled.start(*(first_party(slug) for slug in slugs))
-    await filled.events()
+    await filled.announced()
 
     await filled.applied(licence(*slugs))
 
@@ -103,7 +103,7 @@ async def test_a_plan_that_changes_is_announced_for_each_brand_that_has_it(fille
         licence(plans=["mail", "more"], brand="umbrella"),
         licence("slack", brand="initech"),
     )
-    await filled.events()
+    await filled.announced()
 
     moved = await filled.plan({"mail": ["smtp-relay", "parcels"], "more": []})
 
@@ -123,18 +123,18 @@ async def test_a_plan_that_changes_nothing_for_a_brand_is_not_announced_for_it(
     filled: World,
 ) -> None:
     await filled.answers(licence("slack", "parcels", plans=["mail", "more"]))
-    await filled.events()
+    await filled.announced()
 
     assert await filled.plan({**PLANS, "more": ["slack"], "new": ["slack"]}) == 0
     assert await filled.plan({**PLANS, "more": ["slack"], "new": ["slack"]}) == 0
 
-    assert await filled.events() == []
+    assert await filled.announced() == []
     await filled.applied(licence(plans=["new"], brand="umbrella"))
 
 
 async def test_processes_that_start_together_announce_a_changed_plan_once(filled: World) -> None:
     await filled.answers(licence(plans=["mail"]))
-    await filled.events()
+    await filled.announced()
 
     moved = await asyncio.gather(*(filled.plan({**PLANS, "mail": ["slack"]}) for _ in range(6)))
 
@@ -144,7 +144,7 @@ async def test_processes_that_start_together_announce_a_changed_plan_once(filled
 
 async def test_a_plan_that_brands_have_may_become_empty_but_not_vanish(filled: World) -> None:
     await filled.answers(licence(plans=["mail"]))
-    await filled.events()
+    await filled.announced()
 
     with pytest.raises(PlanError, match="Brands have the plans mail, which are gone"):
         await filled.plan({"more": ["slack"]})
@@ -159,7 +159,7 @@ async def test_a_plan_that_brands_have_may_become_empty_but_not_vanish(filled: W
 async def test_a_plan_that_nobody_has_goes_with_its_entry(filled: World) -> None:
     await filled.plan({"mail": ["smtp-relay"]})
 
-    assert (await filled.refusal(licence(plans=["more"]))).reason == "plan_unknown"
+    assert (await filled.refused(licence(plans=["more"]))).reason == "plan_unknown"
 
 
 async def test_a_plan_with_a_slip_in_a_name_is_not_followed(filled: World) -> None:

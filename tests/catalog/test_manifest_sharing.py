@@ -83,8 +83,8 @@ def test_a_shared_file_has_named_parts(given: Any, sentence: str) -> None:
     assert sentence in str(refused.value)
 
 
-RELAY = changed("smtp-relay", "support", {"use": "ours.support"})
-OURS = as_text({"support": written("smtp-relay")["support"]})
+RELAY = changed("smtp-relay", "rotation", {"use": "ours.rotation"})
+OURS = as_text({"rotation": written("smtp-relay")["rotation"]})
 
 
 def test_a_library_is_read_with_what_it_shares() -> None:
@@ -99,14 +99,14 @@ def test_a_library_is_read_with_what_it_shares() -> None:
     ("manifests", "shared", "sentence"),
     [
         ({"relay": as_text(RELAY)}, {"ours": OURS}, "relay.yaml: its slug is smtp-relay, so ren"),
-        ({"smtp-relay": as_text(RELAY)}, {}, "smtp-relay.yaml: support: there is no shared part"),
+        ({"smtp-relay": as_text(RELAY)}, {}, "smtp-relay.yaml: rotation: there is no shared part"),
         ({"smtp-relay": "slug: ["}, {}, "smtp-relay.yaml: This is not YAML"),
         ({}, {"ours": "a: 1\na: 2\n"}, "shared/ours.yaml: This is not YAML: the key a is given"),
         ({}, {"ours": "[]"}, "shared/ours.yaml: This is no mapping"),
-        ({}, {"ours": OURS}, "shared/ours.yaml: nothing uses ours.support, so take it out."),
+        ({}, {"ours": OURS}, "shared/ours.yaml: nothing uses ours.rotation, so take it out."),
         (
             {"smtp-relay": as_text(RELAY)},
-            {"ours": OURS + "\nmore: {use: ours.support}\n"},
+            {"ours": OURS + "\nmore: {use: ours.rotation}\n"},
             "shared/ours.yaml: nothing uses ours.more, so take it out.",
         ),
         (
@@ -126,6 +126,6 @@ def test_one_bad_file_and_none_is_read(
 
 
 def test_what_only_a_part_uses_is_used() -> None:
-    shared = {"ours": OURS.replace("support:", "block:") + "\nsupport: {use: ours.block}\n"}
+    shared = {"ours": OURS.replace("rotation:", "facts:") + "\nrotation: {use: ours.facts}\n"}
 
     assert read_library({"smtp-relay": as_text(RELAY)}, shared) == [SHIPPED["smtp-relay"]]

@@ -19,7 +19,7 @@ RENAMED = first_party("smtp-relay", "Mail")
 async def test_the_first_start_announces_every_manifest_to_the_platform(world: World) -> None:
     assert await world.start(RELAY, CHAT) == 2
 
-    told = dict(await world.events())
+    told = dict(await world.announced())
     assert list(told) == ["platform/extensions/chat", "platform/extensions/smtp-relay"]
     relay = told["platform/extensions/smtp-relay"]
     assert isinstance(relay, ExtensionPublished)
@@ -30,16 +30,16 @@ async def test_the_first_start_announces_every_manifest_to_the_platform(world: W
 
 async def test_a_restart_announces_nothing(world: World) -> None:
     await world.start(RELAY)
-    await world.events()
+    await world.announced()
 
     assert await world.start(RELAY) == 0
 
-    assert await world.events() == []
+    assert await world.announced() == []
 
 
 async def test_a_changed_manifest_is_announced_alone_as_the_next_version(world: World) -> None:
     await world.start(RELAY, CHAT)
-    await world.events()
+    await world.announced()
 
     assert await world.start(RENAMED, CHAT) == 1
 
@@ -71,7 +71,7 @@ async def test_what_an_operator_published_stays_until_the_file_changes(world: Wo
 async def test_what_an_operator_retired_stays_so_at_every_start(world: World) -> None:
     await world.start(RELAY)
     await world.applied(by_operator(RetireExtension(extension="smtp-relay", reason="Not here.")))
-    await world.events()
+    await world.announced()
 
     assert (await world.start(RELAY), await world.start(RENAMED)) == (0, 1)
 
@@ -89,12 +89,12 @@ async def test_a_preview_that_it_comes_with_is_one_until_it_is_certified(world: 
 
 async def test_a_start_takes_no_slug_from_who_published_it_first(world: World) -> None:
     await world.applied(publication(third_party("chat")))
-    await world.events()
+    await world.announced()
 
     with pytest.raises(ManifestError, match="chat: another publisher published an extension"):
         await world.start(RELAY, CHAT)
 
-    assert await world.events() == []
+    assert await world.announced() == []
 
 
 async def test_processes_that_start_together_announce_once(world: World) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from services.catalog import app
-from services.catalog.app import EXAMPLES, PLANS, catalog_service, main
-from services.catalog.jobs import MANIFESTS, read_manifests
+from services.catalog.app import PLANS, catalog_service, main
+from services.catalog.jobs import EXAMPLES, MANIFESTS, read_manifests
 from services.catalog.rules.plan import read_plans
 from services.catalog.settings import CatalogSettings
 from shared.messaging.context import Context
@@ -47,7 +47,7 @@ async def test_a_start_publishes_what_it_comes_with_and_follows_its_plans(
     await start(stack, world, tmp_path)
     first = await world.extension_events()
     await start(stack, world, tmp_path)
-    again = await world.events()
+    again = await world.announced()
     await world.applied(licence(plans=["everything-first-party"]))
 
     [changed] = (await world.licence_events()).values()
@@ -72,7 +72,7 @@ async def test_an_operators_plan_takes_the_place_of_a_shipped_one(
     stack: RunningStack, world: World, tmp_path: Path
 ) -> None:
     await start(stack, world, tmp_path, plans={"messages": ("slack",), "own": ("jira",)})
-    await world.events()
+    await world.announced()
 
     await world.applied(licence(plans=["messages", "own"]))
 
@@ -85,6 +85,7 @@ async def test_an_operators_plan_takes_the_place_of_a_shipped_one(
     [
         ({"licence_contact": 7}, "licence_contact (string_type)"),
         ({"platfrom": "Turnstile"}, "platfrom (extra_forbidden)"),
+        ({"platform": ""}, "is wrong: platform (string_too_short)."),
         ({"plans": {"own": ["Not a slug"]}}, "plans.own.0 (string_pattern_mismatch)"),
         ({"support": {"name": "S", "email": "nobody"}}, "support.email (string_pattern_mismatch)"),
     ],

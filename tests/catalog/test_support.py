@@ -4,6 +4,7 @@ import pytest
 from keyturn_contracts.catalog import SupportDetails
 
 from services.catalog.rules.support import Problem, Side, by_of, route, support_of
+from services.catalog.settings import CatalogSettings
 from tests.catalog.given import RELAY, VENDOR, first_party, third_party
 
 PLATFORM = SupportDetails(
@@ -40,21 +41,32 @@ def test_of_a_first_party_it_is_always_the_platforms(problem: Problem) -> None:
 
     [contact] = routing.contacts
     assert contact.side == "platform"
-    assert contact.details.email == "support@keyturn.example"
-    assert contact.details.documentation == "https://keyturn.example/relay"
+    assert contact.details == PLATFORM
     assert "SMTP Relay is by Keyturn" in routing.reason
 
 
-def test_a_first_party_extension_links_to_documentation_of_its_own() -> None:
+def test_of_a_first_party_extension_the_operators_setting_holds() -> None:
     own = first_party(
         "relay",
-        support=SupportDetails(name="Whoever", documentation=RELAY_DOCUMENTATION),
+        support=SupportDetails(
+            name="Whoever", email="who@ever.example", documentation=RELAY_DOCUMENTATION
+        ),
     )
+    bare = SupportDetails(name="Keyturn support")
 
-    details = support_of(own, PLATFORM).details
+    assert support_of(own, PLATFORM).details == PLATFORM
+    assert support_of(own, bare).details == bare.model_copy(
+        update={"documentation": RELAY_DOCUMENTATION}
+    )
+    for platform in (PLATFORM, bare):
+        without = RELAY.model_copy(update={"support": None})
+        assert support_of(without, platform).details == platform
 
-    assert (details.name, details.documentation) == ("Keyturn support", RELAY_DOCUMENTATION)
-    assert support_of(RELAY.model_copy(update={"support": None}), PLATFORM).details == PLATFORM
+
+def test_an_operator_who_sets_nothing_has_support_of_the_platforms_name() -> None:
+    assert CatalogSettings().support == SupportDetails(name="Keyturn support")
+    assert CatalogSettings(platform="Acme").support == SupportDetails(name="Acme support")
+    assert CatalogSettings(platform="Acme", support=PLATFORM).support == PLATFORM
 
 
 def test_the_by_line_names_the_platform_or_the_company() -> None:

@@ -4,55 +4,30 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged, Manifest
-from keyturn_contracts.message import CommandApplied, CommandRefused, Event
-from keyturn_contracts.registry import EVENT_BY_TYPE
+from keyturn_contracts.message import CommandApplied
 from sqlalchemy import select
 
 from services.catalog.handlers import handlers_of
 from services.catalog.jobs import follow_plans, publish_manifests
 from services.catalog.rules.extension import Platform
 from services.catalog.tables import EditionRow, ExtensionRow
-from shared.messaging.batch import Batch, Message
-from tests.batches import Database, clear_outbox, deliver, published
 from tests.catalog.given import publication
+from tests.world import ServiceWorld
 
 HANDLERS = handlers_of(Platform(name="Keyturn"))
 
 
 @dataclass
-class World:
+class World(ServiceWorld):
     """The catalog, in a database with a twin brand in it."""
 
-    database: Database
-
-    async def tell(self, *messages: Message) -> Batch:
-        return await deliver(self.database.writer, HANDLERS, *messages)
-
-    async def answers(self, *messages: Message) -> list[CommandApplied | CommandRefused]:
-        """Tell, and return the outcomes in the order of the commands."""
-        batch = await self.tell(*messages)
-        assert batch.held == []
-        return [outcome for _, outcome in batch.answers]
-
-    async def answer(self, message: Message) -> CommandApplied | CommandRefused:
-        [outcome] = await self.answers(message)
-        return outcome
-
-    async def applied(self, message: Message) -> CommandApplied:
-        outcome = await self.answer(message)
-        assert isinstance(outcome, CommandApplied), outcome
-        return outcome
-
-    async def refusal(self, message: Message) -> CommandRefused:
-        outcome = await self.answer(message)
-        assert isinstance(outcome, CommandRefused), outcome
-        return outcome
+    handlers = HANDLERS
 
     async def given(self, *manifests: Manifest) -> None:
         """Have extensions published, and forget what was announced of it."""
         for one in await self.answers(*map(publication, manifests)):
             assert isinstance(one, CommandApplied), one
-        await self.events()
+        await self.announced()
 
     async def start(self, *manifests: Manifest) -> int:
         return await publish_manifests(self.database.writer, manifests)
@@ -63,22 +38,14 @@ class World:
             self.database.writer, {name: frozenset(slugs) for name, slugs in plans.items()}
         )
 
-    async def events(self) -> list[tuple[str, Event]]:
-        """Return what was announced since this was last asked, each with its record key."""
-        found = [
-            (one.key, EVENT_BY_TYPE[one.headers["ce_type"]].model_validate_json(one.value))
-            for one in await published(self.database.writer)
-            if one.headers["ce_type"] in EVENT_BY_TYPE
-        ]
-        await clear_outbox(self.database.writer)
-        return found
-
     async def extension_events(self) -> list[ExtensionChanged]:
-        return [one for _, one in await self.events() if isinstance(one, ExtensionChanged)]
+        return [one for _, one in await self.announced() if isinstance(one, ExtensionChanged)]
 
     async def licence_events(self) -> dict[str, LicenceChanged]:
         """Return the licences that were announced, by record key; each once."""
-        found = [(key, one) for key, one in await self.events() if isinstance(one, LicenceChanged)]
+        found = [
+            (key, one) for key, one in await self.announced() if isinstance(one, LicenceChanged)
+        ]
         assert len(dict(found)) == len(found)
         return dict(found)
 

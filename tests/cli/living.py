@@ -7,15 +7,17 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from keyturn_client import EngineSettings, Kafka, Services
 
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
+PASSWORD = "a-password"
+"""Of the mail server, where a test says no other."""
 MAIL_SERVER = ROOT / "docs" / "examples" / "mail_server.py"
 
 
@@ -71,11 +73,7 @@ class Living:
         """Run a command as a process of its own."""
         run = subprocess.run(
             [sys.executable, "-P", "-m", "deploy", *words],
-            env=environment(
-                KEYTURN_DATA_DIR=str(self.data),
-                KEYTURN_BRAND=self.brand,
-                KEYTURN_MEMBER=self.member,
-            ),
+            env=environment(**self.surroundings),
             input=stdin or "",
             capture_output=True,
             text=True,
@@ -90,6 +88,19 @@ class Living:
         told = self.keyturn(*words, "-o", "json", stdin=stdin)
         assert told.code == 0, told
         return json.loads(told.out)
+
+    @property
+    def surroundings(self) -> dict[str, str]:
+        """What an environment says of where this is, and who asks."""
+        return {
+            "KEYTURN_DATA_DIR": str(self.data),
+            "KEYTURN_BRAND": self.brand,
+            "KEYTURN_MEMBER": self.member,
+        }
+
+    def of_brand(self, brand: str) -> Self:
+        """Return the same stack as a member of another brand sees it."""
+        return replace(self, brand=brand)
 
     def engine_settings(self, engine_id: str, keys: Path) -> EngineSettings:
         """Return what an engine is told whose keys `engines register` made in that folder."""
@@ -132,6 +143,8 @@ def living() -> Generator[Living]:
             "allowed_private_hosts": ["localhost"],
         }
         (data / "services/credential-vault.json").write_text(json.dumps({"extra": extra}))
+        private = {"allowed_private_hosts": ["localhost"]}
+        (data / "services/installation.json").write_text(json.dumps({"extra": private}))
         one = Living(data, mail)
         up = one.keyturn("up")
         try:

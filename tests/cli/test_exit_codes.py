@@ -3,11 +3,17 @@
 from typing import get_args
 
 import pytest
-from keyturn_contracts.message import CommandApplied, CommandRefused, EveryCommandsReason
+from keyturn_contracts.message import (
+    CommandApplied,
+    CommandRefused,
+    EveryCommandsReason,
+    Verdict,
+)
 from keyturn_contracts.registry import COMMANDS
 
 from shared.cli.exit_codes import OF_REASON, ExitCode, of_outcome
 
+AS_ASKED = Verdict(subject="domains/api.example.com", verdict="unchanged")
 EVERY_REASON = {
     *get_args(EveryCommandsReason),
     *(reason for command in COMMANDS for reason in command.reasons),
@@ -40,6 +46,14 @@ def test_the_numbers_are_the_promised_ones() -> None:
     [
         (CommandApplied(command="EditAccount", changed=False), ExitCode.OK),
         (CommandApplied(command="SaveWorkflows", changed=True, not_applied=3), ExitCode.PARTLY),
+        (
+            CommandApplied(command="AddDomains", changed=True, not_applied=1, verdicts=(AS_ASKED,)),
+            ExitCode.OK,
+        ),
+        (
+            CommandApplied(command="AddDomains", changed=True, not_applied=2, verdicts=(AS_ASKED,)),
+            ExitCode.PARTLY,
+        ),
         (
             CommandRefused(
                 command="EditAccount", reason="account_unknown", message="There is none."

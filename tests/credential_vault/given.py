@@ -21,6 +21,7 @@ from keyturn_contracts.catalog import (
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.installation import (
     AddedDomain,
+    DeclaredDomain,
     ExtensionInstalled,
     InstallationChanged,
     Uninstallation,
@@ -189,10 +190,14 @@ def installation(
     *,
     extension: str = "pager",
     uninstall_id: str | None = None,
+    declared: tuple[DomainRule, ...] | None = None,
     added: tuple[str, ...] = (),
     **changes: object,
 ) -> InstallationChanged:
-    """Return news of an installation; with `uninstall_id`, of one that is being uninstalled."""
+    """Return news of an installation; with `uninstall_id`, of one that is being uninstalled.
+
+    In force are the domains of the pager's manifest, or those that are `declared`.
+    """
     content: dict[str, object] = {
         "extension": extension,
         "state": "installed" if uninstall_id is None else "uninstalling",
@@ -201,6 +206,10 @@ def installation(
         "preview": False,
         "version": 1,
         "may_add_domains": True,
+        "declared": tuple(
+            DeclaredDomain(rule=one.rule, slots=one.slots, is_wide=one.wide_because is not None)
+            for one in (PAGER.domains if declared is None else declared)
+        ),
         "added": tuple(AddedDomain(rule=one, by="ada", reason="Ours.", at=NOW) for one in added),
         "domains_revision": 1,
         "uninstallation": None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from keyturn_contracts.catalog import (
     AdditionalDomains,
+    DomainRule,
     ExtensionPublished,
     ExtensionRetired,
     LicenceChanged,
@@ -227,7 +228,7 @@ NO_MORE = FIXED.model_copy(
 
 async def added_with(vault: Vault, server: MailServer, manifest: Manifest, *added: str) -> str:
     await given_pager(vault, manifest)
-    await vault.hear(installation(added=added))
+    await vault.hear(installation(declared=manifest.domains, added=added))
     command = await vault.adding(RIGHT, server.settings, extension="pager")
     await vault.deliver(command)
     await vault.tried()
@@ -258,9 +259,41 @@ async def test_a_domain_that_was_added_counts_no_more_when_adding_is_not_allowed
 ) -> None:
     await given_pager(vault, FIXED)
     rule = f"localhost:{server.port}"
-    await vault.hear(installation(added=(rule,), may_add_domains=False))
+    await vault.hear(installation(declared=(), added=(rule,), may_add_domains=False))
     command = await vault.adding(RIGHT, server.settings, extension="pager")
     await vault.deliver(command)
     await vault.tried()
 
     assert await vault.outcome(command) == "address_refused"
+
+
+@pytest.mark.parametrize(
+    "accepted",
+    [(), (DomainRule(rule="{host}:{port}", purpose="x", slots={"host": "x", "port": "[0-9]+"}),)],
+    ids=["another domain", "another pattern"],
+)
+async def test_what_a_newer_version_asks_for_is_not_tried_before_somebody_accepts_it(
+    vault: Vault, server: MailServer, accepted: tuple[DomainRule, ...]
+) -> None:
+    await given_pager(vault)
+    await vault.hear(installation(declared=accepted))
+    command = await vault.adding(RIGHT, server.settings, extension="pager")
+    await vault.deliver(command)
+    await vault.tried()
+
+    assert await vault.outcome(command) == "address_refused"
+    assert server.logins == []
+
+
+async def test_a_newer_version_that_nobody_accepted_fills_no_slot(
+    vault: Vault, server: MailServer
+) -> None:
+    """It may fill the same rule otherwise: by derived values, or by defaults."""
+    await given_pager(vault)
+    await vault.hear(installation(version=2))
+    command = await vault.adding(RIGHT, server.settings, extension="pager")
+    await vault.deliver(command)
+    await vault.tried()
+
+    assert await vault.outcome(command) == "provider_unreachable"
+    assert server.logins == []

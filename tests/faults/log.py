@@ -1,4 +1,4 @@
-"""What a topic holds of one brand, read from its start as a new reader would."""
+"""What a topic holds of one brand, read from its start as a new reader would; what is kept."""
 
 import json
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from keyturn_contracts.envelope import read_headers
 from keyturn_contracts.topics import PARTITIONS, events_topic
 
+from shared.database.engines import connect_alone
 from shared.messaging.kafka import client_options
 from tests.client.world import World
 
@@ -20,6 +21,16 @@ class Announced:
     sequence: int
     type: str
     content: dict[str, Any]
+
+
+async def kept(world: World, service: str, query: str) -> Any:
+    """Return the one value that a query finds in a service's database."""
+    database = world.stack.settings_of(service).database
+    session = await connect_alone(database, "owner", name="test")
+    try:
+        return await session.fetchval(query)
+    finally:
+        await session.close()
 
 
 async def announced(world: World, service: str, brand: str) -> dict[str, list[Announced]]:

@@ -46,7 +46,7 @@ async def test_grants_take_effect_once_though_access_is_killed(
     for account in ACCOUNTS:
         await brand.add_account(account, f"{account} pass")
         applied(await brand.backend.ask(GrantAccess(account_id=account, members=("carol",))))
-    armed(world, "access", crash)
+    await armed(world, "access", crash)
 
     killed = asyncio.Event()
     flowing = asyncio.create_task(flow(brand.backend, killed))
@@ -73,7 +73,7 @@ async def test_grants_take_effect_once_though_access_is_killed(
 async def test_a_creator_becomes_an_owner_once_though_access_is_killed(
     world: World, brand: Brand, crash: str
 ) -> None:
-    armed(world, "access", crash)
+    await armed(world, "access", crash)
     await brand.add_account("mail", "mail pass")
     await killed_and_started_again(world, "access", asyncio.Event())
 
@@ -93,7 +93,7 @@ async def test_of_a_hundred_thousand_grants_none_survives_though_access_is_kille
     session = await connect_alone(database, "owner", name="test")
     try:
         await session.execute(_MANY, brand.name, GRANTS)
-        armed(world, "access", "access.before_end:50")
+        await armed(world, "access", "access.before_end:50")
         applied(await brand.backend.ask(DeleteAccount(account_id="mail")))
         await killed_and_started_again(world, "access", asyncio.Event())
 

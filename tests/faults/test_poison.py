@@ -15,9 +15,9 @@ from keyturn_contracts.message import CommandRefused
 from keyturn_contracts.topics import commands_topic
 from keyturn_contracts.workflow import DeleteWorkflows
 
-from shared.database.engines import connect_alone
 from tests.client.kafka import write_as
 from tests.client.world import OWNER, Brand, World, applied
+from tests.faults.log import kept
 from tests.running_stack import RunningKafka
 from tests.waiting import eventually
 
@@ -207,12 +207,7 @@ async def is_named(brand: Brand, name: str) -> bool:
 
 async def unreadable(world: World) -> int:
     """Return how many records the vault has kept as unreadable."""
-    database = world.stack.settings_of("credential-vault").database
-    session = await connect_alone(database, "owner", name="test")
-    try:
-        return int(await session.fetchval("SELECT count(*) FROM unreadable"))
-    finally:
-        await session.close()
+    return int(await kept(world, "credential-vault", "SELECT count(*) FROM unreadable"))
 
 
 async def as_many(world: World, number: int) -> bool:

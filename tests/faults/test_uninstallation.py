@@ -80,7 +80,7 @@ async def test_an_uninstallation_ends_everywhere_and_once_though_a_participant_i
         for one in (*ACCOUNTS, "relay"):
             await engine.save(workflows(f"w-{one}", account=one))
         await engine.settled()
-        armed(world, service, crash)
+        await armed(world, service, crash)
 
         uninstall_id = await uninstall(brand)
         await killed_and_started_again(world, service, asyncio.Event())

@@ -12,33 +12,31 @@ from keyturn_contracts.catalog import LicenceChanged, Manifest
 from keyturn_contracts.ids import PLATFORM
 from keyturn_contracts.installation import InstallationChanged
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused, Event
-from keyturn_contracts.registry import EVENT_BY_TYPE
 from sqlalchemy import text
 
 from services.installation.handlers import handlers_with
 from services.installation.jobs.following import follow_installations, spread_news
 from services.installation.rules.policy import Policy
 from services.installation.rules.review import digest_of, review_of
-from shared.messaging.batch import Batch, Message
+from shared.messaging.batch import Message
 from shared.messaging.envelope import Asked
-from tests.batches import Database, asked, clear_outbox, deliver, news, published
+from tests.batches import asked, news
 from tests.installation import given
+from tests.world import ServiceWorld
 
 POLICY = Policy(contact="the test's operator", private=frozenset({"localhost"}))
 HANDLERS = handlers_with(POLICY)
 
 
 @dataclass
-class World:
+class World(ServiceWorld):
     """One brand's installations, in a database with a twin."""
 
-    database: Database
+    handlers = HANDLERS
+
     brand: str = "acme"
     sequences: Counter[str] = field(default_factory=Counter[str])
     """Of news; the twin's began at 1."""
-
-    async def tell(self, *messages: Message) -> Batch:
-        return await deliver(self.database.writer, HANDLERS, *messages)
 
     def news(self, event: Event, *, brand: str | None = None) -> Message:
         """Return news that is newer than any before it."""
@@ -75,21 +73,11 @@ class World:
     ) -> Asked[Command]:
         return asked(command, by=by, brand=self.brand, roles=roles)
 
-    async def answers(self, *messages: Message) -> list[CommandApplied | CommandRefused]:
-        """Tell, and return the outcomes in the order of the commands."""
-        batch = await self.tell(*messages)
-        assert batch.held == []
-        return [outcome for _, outcome in batch.answers]
-
     async def apply(self, command: Command) -> CommandApplied:
-        [outcome] = await self.answers(self.asks(command))
-        assert isinstance(outcome, CommandApplied), outcome
-        return outcome
+        return await self.applied(self.asks(command))
 
     async def refusal(self, command: Command) -> CommandRefused:
-        [outcome] = await self.answers(self.asks(command))
-        assert isinstance(outcome, CommandRefused), outcome
-        return outcome
+        return await self.refused(self.asks(command))
 
     async def install(self, manifest: Manifest, version: int = 1) -> InstallationChanged:
         """Install what is published already, and return what was told last."""
@@ -142,13 +130,7 @@ class World:
 
     async def events(self) -> list[InstallationChanged]:
         """Return what was announced since this was last asked."""
-        found = [
-            EVENT_BY_TYPE[one.headers["ce_type"]].model_validate_json(one.value)
-            for one in await published(self.database.writer)
-            if one.headers["ce_type"] in EVENT_BY_TYPE
-        ]
-        await clear_outbox(self.database.writer)
-        return [one for one in found if isinstance(one, InstallationChanged)]
+        return [one for _, one in await self.announced() if isinstance(one, InstallationChanged)]
 
     async def rows(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         async with self.database.writer.connect() as connection:

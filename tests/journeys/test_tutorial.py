@@ -41,7 +41,7 @@ def home() -> Iterator[Path]:
 def test_the_tutorial_is_true(home: Path) -> None:
     commands = blocks()
     assert len(commands) > 10
-    script = "\n".join(["set -eu", 'trap "kill $(jobs -p) 2>/dev/null || true" EXIT', *commands])
+    script = "\n".join(["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", *commands])
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("KEYTURN_")
     }
@@ -64,14 +64,39 @@ def test_the_tutorial_is_true(home: Path) -> None:
             str(home / "turning/stack"),
         ]
         subprocess.run(down, capture_output=True, check=False)
-    log = home / "turning" / "engine.log"
-    said = log.read_text() if log.exists() else ""
-    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}\n{said}"
+    said = text_of(home / "turning" / "engine.log")
+    letters = text_of(home / "turning" / "letters.log")
+    assert run.returncode == 0, f"{run.stdout}\n{run.stderr}\n{said}\n{letters}"
+    assert run.stderr.count("signed by a key that you have pinned") == 2
+    check_rotation(run, said)
+    check_extension(run, letters)
+    for secret in ("first-password", "second-password"):
+        assert secret not in run.stdout + run.stderr + said + letters
+
+
+def check_rotation(run: subprocess.CompletedProcess[str], said: str) -> None:
     assert "Outcome    applied" in run.stdout
-    assert "signed by a key that you have pinned" in run.stderr
     assert "No workflow is behind." in run.stderr
     assert "sent with version 1" in said
     assert "sent with version 2" in said
     assert "Error" not in said
-    for secret in ("first-password", "second-password"):
-        assert secret not in run.stdout + run.stderr + said
+
+
+def check_extension(run: subprocess.CompletedProcess[str], said: str) -> None:
+    """Check what the shell does not: a line that begins with `!` never ends it."""
+    found, _, after = run.stdout.partition("Digest: ")
+    assert re.search(r"^loud-mail .* Preview ", found, re.MULTILINE)
+    assert "may be reached by the rule `pictures.example.com`" in after
+    assert "`elsewhere.example.com` is not on the list" in after
+    assert re.search(r"^localhost:[0-9]+ +account ", after, re.MULTILINE)
+    assert re.search(r"complete: 1 accounts? deleted, 1 tasks? suspended", after)
+    assert re.search(r"^engine-2 +invitations .* suspended ", after, re.MULTILINE)
+    assert re.search(r"^Deletion +yes$", after, re.MULTILINE)
+    assert "loud-mail is not installed in your brand." in after
+    assert "sent with version 1" in said
+    assert "Account letters was deleted." in said
+    assert "Error" not in said
+
+
+def text_of(file: Path) -> str:
+    return file.read_text() if file.exists() else ""

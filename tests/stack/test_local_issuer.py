@@ -30,7 +30,7 @@ def test_its_key_is_made_once_and_known_to_every_service(tmp_path: Path) -> None
     assert read_signing_key(key_file).thumbprint() == first.thumbprint()
     assert issuer.may_speak_for("acme")
     assert issuer.brands == {EVERY_BRAND}
-    assert issuer.roles == {"administrator", "member", "operator"}
+    assert issuer.roles == {"administrator", "member", "operator", "publisher"}
     assert issuer.replies
 
 

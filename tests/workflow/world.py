@@ -8,12 +8,11 @@ from typing import Any
 
 from keyturn_contracts.credential_vault import AccountChanged, HolderRef
 from keyturn_contracts.keys import new_signing_key
-from keyturn_contracts.message import CommandApplied, CommandRefused, Event
-from keyturn_contracts.registry import EVENT_BY_TYPE
+from keyturn_contracts.message import Event
 from keyturn_contracts.workflow import HoldingChanged, RolloutChanged
 from sqlalchemy import select
 
-from services.workflow.handlers import handlers
+from services.workflow import handlers as table_of_contents
 from services.workflow.jobs.clearing import clear_uninstalled
 from services.workflow.jobs.closing import close_rollouts
 from services.workflow.jobs.counting import count_engines
@@ -24,8 +23,8 @@ from services.workflow.rules.holding import Holding
 from services.workflow.rules.rollout import Rhythm
 from services.workflow.store.holding import HoldingKey, load_holdings
 from services.workflow.tables import ProofRow
-from shared.messaging.batch import Batch, Message
-from tests.batches import Database, Published, clear_outbox, deliver, published
+from shared.messaging.batch import Message
+from tests.batches import Published, published
 from tests.workflow.given import (
     ADA,
     GivenEngine,
@@ -36,6 +35,7 @@ from tests.workflow.given import (
     licence_news,
     utc_now,
 )
+from tests.world import ServiceWorld
 
 PROOF_KEY = new_signing_key()
 DAY = timedelta(days=1)
@@ -44,10 +44,11 @@ QUIET = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=D
 
 
 @dataclass
-class World:
+class World(ServiceWorld):
     """One brand's engines and accounts, in a database with a twin."""
 
-    database: Database
+    handlers = table_of_contents.handlers
+
     sequences: Counter[str] = field(default_factory=Counter[str])
 
     async def engine(self, id_: str = "e1", **options: Any) -> GivenEngine:
@@ -97,23 +98,8 @@ class World:
         sequence = self.sequences["installation"] + 1
         await self.tell(installation_news(state, sequence=sequence, **changes))
 
-    async def tell(self, *messages: Message) -> Batch:
-        return await deliver(self.database.writer, handlers, *messages)
-
-    async def answers(self, *messages: Message) -> list[CommandApplied | CommandRefused]:
-        """Tell, and return the outcomes in the order of the commands."""
-        batch = await self.tell(*messages)
-        assert batch.held == []
-        return [outcome for _, outcome in batch.answers]
-
-    async def answer(self, message: Message) -> CommandApplied | CommandRefused:
-        [outcome] = await self.answers(message)
-        return outcome
-
     async def refusal(self, message: Message) -> str:
-        outcome = await self.answer(message)
-        assert isinstance(outcome, CommandRefused)
-        return outcome.reason
+        return (await self.refused(message)).reason
 
     async def follow(self) -> int:
         return await follow_entitlements(self.database.writer, 100)
@@ -143,13 +129,7 @@ class World:
 
     async def events(self) -> list[Event]:
         """Return what was announced since this was last asked."""
-        found = [
-            EVENT_BY_TYPE[one.headers["ce_type"]].model_validate_json(one.value)
-            for one in await published(self.database.writer)
-            if one.headers["ce_type"] in EVENT_BY_TYPE
-        ]
-        await clear_outbox(self.database.writer)
-        return found
+        return [one for _, one in await self.announced()]
 
     async def rollout_events(self) -> list[RolloutChanged]:
         return [one for one in await self.events() if isinstance(one, RolloutChanged)]

@@ -1,5 +1,6 @@
 """Extensions: searched, listed, and one with everything its page needs."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -9,17 +10,16 @@ from keyturn_contracts.ids import Slug
 from pydantic import BaseModel
 
 from services.catalog.api.bodies import ContactBody, Label, StepBody, by_line, label
-from services.catalog.api.listing import Search, read_place, search_of, write_place
+from services.catalog.api.listing import HasListing
 from services.catalog.api.seeing import find_extension, sees_all
 from services.catalog.queries import extension as queries
-from services.catalog.rules.shelf import Card, Wanted, card_of
+from services.catalog.rules.shelf import Card, card_of
 from services.catalog.rules.support import Problem, by_of, route, support_of
 from services.catalog.settings import CatalogSettings
 from services.catalog.shelving import Shelving
 from shared.http.auth import Caller, HasContext
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
-from shared.http.paging import After, Limit
 
 
 class ListedBody(BaseModel):
@@ -117,33 +117,21 @@ def extension_routes(settings: CatalogSettings, shelving: Shelving) -> APIRouter
     async def list_extensions(
         caller: Caller,
         context: HasContext,
+        listing: HasListing,
         *,
-        search: Search = None,
-        category: Annotated[Slug | None, Query()] = None,
-        party: Annotated[Party | None, Query()] = None,
         preview: Annotated[bool | None, Query()] = None,
-        installed: Annotated[bool | None, Query()] = None,
-        after: After = None,
-        limit: Limit = 50,
     ) -> ExtensionsBody:
         """List what the brand's licence covers: the best first, or by name without a search."""
-        place = read_place(after)
-        wanted = Wanted(
-            search=search_of(search),
-            category=category,
-            party=party,
-            is_preview=preview,
-            is_installed=installed,
-        )
+        wanted = replace(listing.wanted, is_preview=preview)
         async with brand_connection(context, caller) as connection:
             shelf, sight = await shelving.look(connection, caller.brand, sees_all=sees_all(caller))
-        found = shelf.extensions(wanted, sight, place, limit + 1)
+        found = shelf.extensions(wanted, sight, listing.after, listing.one_more)
         return ExtensionsBody(
             items=[
                 ListedBody.of(card, is_installed=card.slug in sight.installed)
-                for _, card in found[:limit]
+                for _, card in found[: listing.limit]
             ],
-            next=write_place(found[limit - 1][0]) if len(found) > limit else None,
+            next=listing.next_after([place for place, _ in found]),
         )
 
     @router.get("/{slug}", response_model_exclude_none=True)

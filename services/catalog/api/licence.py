@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from services.catalog.api.seeing import sees_all
 from services.catalog.queries.licence import load_licence
-from shared.http.auth import Caller, HasContext
+from shared.http.auth import Caller, HasContext, speaks_for
 from shared.http.brand import brand_connection
 from shared.http.errors import ApiError
 from shared.messaging.context import Context
@@ -56,7 +56,6 @@ async def show_licence(
 def _for_brand(context: Context, caller: Actor, brand: str) -> Actor:
     if brand == caller.brand:
         return caller
-    issuer = context.issuers.find(caller.issuer)
-    if not sees_all(caller) or issuer is None or not issuer.may_speak_for(brand):
+    if not (sees_all(caller) and speaks_for(context, caller, brand)):
         raise ApiError("not_allowed", "Only an operator sees the licence of another brand.")
     return replace(caller, brand=brand)

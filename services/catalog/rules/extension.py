@@ -91,10 +91,7 @@ def decide_publication(
         return refusal
     if is_taken(extension, manifest):
         return Refused("slug_taken", f"The slug {manifest.slug} is another publisher's.")
-    problems = problems_of(manifest, platform.private_hosts)
-    if manifest.party == "third" and _sound(manifest.by or "") == _sound(platform.name):
-        problems.append(f"by: {manifest.by} is the platform's own name; use the publisher's.")
-    if problems:
+    if problems := problems_at(platform, manifest):
         return Refused("manifest_invalid", _sentences(problems))
     is_operator = OPERATOR in asked.actor.roles
     return publish(
@@ -107,6 +104,14 @@ def decide_publication(
             revives=is_operator,
         ),
     )
+
+
+def problems_at(platform: Platform, manifest: Manifest) -> list[str]:
+    """Return why this platform publishes it for nobody, each in a sentence; or nothing."""
+    problems = problems_of(manifest, platform.private_hosts)
+    if manifest.party == "third" and _sound(manifest.by or "") == _sound(platform.name):
+        problems.append(f"by: {manifest.by} is the platform's own name; use the publisher's.")
+    return problems
 
 
 def is_taken(extension: Extension | None, manifest: Manifest) -> bool:

@@ -33,12 +33,13 @@ def by_of(manifest: Manifest, platform: str) -> str:
 def support_of(manifest: Manifest, platform: SupportDetails) -> Contact:
     """Return the support block: the platform's of a first-party extension, else the publisher's.
 
-    The documentation that it links to is the extension's own, where it has one.
+    What the operator set holds for every first-party extension. Only where that links to no
+    documentation, the extension's own is linked to, where it has one.
     """
     own = manifest.support
     if manifest.party == "third" and own is not None:
         return Contact(side="vendor", details=own)
-    if own is not None and own.documentation is not None:
+    if own is not None and platform.documentation is None:
         platform = platform.model_copy(update={"documentation": own.documentation})
     return Contact(side="platform", details=platform)
 

@@ -16,7 +16,7 @@ from services.credential_vault.providers.provider import Providers
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
-from services.credential_vault.rules.entitlement import why_not
+from services.credential_vault.rules.entitlement import is_accepted, why_not
 from services.credential_vault.rules.trial import Trial, is_worth_another
 from services.credential_vault.rules.verifying import conclude_verification
 from services.credential_vault.settings import VaultSettings
@@ -38,6 +38,11 @@ _TRANSACTIONS = 4
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
 _NOT_ENTITLED = Finding(
     "provider_unreachable", "Nothing was tried: your brand may not use this extension."
+)
+_NOT_ACCEPTED = Finding(
+    "provider_unreachable",
+    "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "
+    "administrator has to accept it first.",
 )
 
 
@@ -93,6 +98,8 @@ class Trials:
             return _NOT_ASKED
         if one.command is AddAccount and why_not(one.entitlement) is not None:
             return _NOT_ENTITLED
+        if one.extension is not None and not is_accepted(one.entitlement, one.extension.version):
+            return _NOT_ACCEPTED
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
@@ -103,7 +110,7 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        manifest = reachable(one.extension.manifest, one.entitlement.added)
+        manifest = reachable(one.extension.manifest, one.entitlement)
         return self._providers.prepare(manifest, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:

@@ -15,12 +15,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 from keyturn_contracts.probes import JwtAssertion
 
-from services.credential_vault.providers.finding import FoundError
 from services.credential_vault.providers.private_keys import KeyText, PrivateKey, key_text
 from services.credential_vault.providers.values import Values
-
-_SMALLEST_RSA = 2048
-"""Bits (NIST SP 800-131A)."""
 
 
 async def sign_jwt(assertion: JwtAssertion, values: Values) -> str:
@@ -31,7 +27,7 @@ async def sign_jwt(assertion: JwtAssertion, values: Values) -> str:
 
 
 def _sign(assertion: JwtAssertion, values: Values, text: KeyText) -> str:
-    key = text.open()
+    key = _open(text, assertion.algorithm)
     values = replace(values, settings={**values.settings, "public_key_sha256": _fingerprint(key)})
     header = {"alg": assertion.algorithm}
     if (key_id := values.fill_optional(assertion.key_id)) is not None:
@@ -39,9 +35,18 @@ def _sign(assertion: JwtAssertion, values: Values, text: KeyText) -> str:
     return jwt.encode(
         header,
         _claims(assertion, values),
-        _signing_key(key, assertion.algorithm, text.name),
+        RSAKey.import_key(key) if isinstance(key, RSAPrivateKey) else ECKey.import_key(key),
         algorithms=[assertion.algorithm],
     )
+
+
+def _open(text: KeyText, algorithm: str) -> RSAPrivateKey | EllipticCurvePrivateKey:
+    if algorithm == "RS256":
+        return text.open_rsa()
+    key = text.open()
+    if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise text.unfit("of the curve P-256")
 
 
 def _claims(assertion: JwtAssertion, values: Values) -> dict[str, Any]:
@@ -62,16 +67,3 @@ def _fingerprint(key: PrivateKey) -> str:
     """Return the SHA-256 of the public key's DER, in base64."""
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(sha256(public).digest()).decode()
-
-
-def _signing_key(key: PrivateKey, algorithm: str, name: str) -> RSAKey | ECKey:
-    if algorithm == "RS256" and isinstance(key, RSAPrivateKey) and key.key_size >= _SMALLEST_RSA:
-        return RSAKey.import_key(key)
-    if (
-        algorithm == "ES256"
-        and isinstance(key, EllipticCurvePrivateKey)
-        and isinstance(key.curve, SECP256R1)
-    ):
-        return ECKey.import_key(key)
-    wanted = "of RSA with 2048 bits or more" if algorithm == "RS256" else "of the curve P-256"
-    raise FoundError("fields_invalid", f"The key in {name} has to be {wanted}.")

@@ -3,11 +3,11 @@
 import json
 from urllib.parse import quote_plus
 
+from keyturn_contracts.templates import SLOT
 from pydantic import JsonValue
 
 from services.credential_vault.providers.finding import FoundError
 from services.credential_vault.providers.values import Values
-from services.credential_vault.rules.fields import SLOT
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -65,7 +65,8 @@ _REDIRECTS = range(300, 400)
 _FAULTS = range(500, 600)
 _FIRST_ERROR = 400
 _MESSAGES = (
-    *("error_description", "error.message", "error_message", "error.detail"),
+    *("error_description", "error.message", "error_message", "errorMessage"),
+    *("error.message.value", "error.detail"),
     *("message", "detail", "description", "errors.0.message", "errors.0.detail", "errors.0.title"),
     *("errors.0", "0.message", "error", "errors"),
 )

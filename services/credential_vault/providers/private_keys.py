@@ -19,16 +19,19 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from services.credential_vault.providers.finding import FoundError
-from services.credential_vault.providers.values import Values
-from services.credential_vault.rules.fields import SLOT
+from services.credential_vault.providers.values import Values, first_slot
 
 PrivateKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 _LONGEST = 5000
 """Characters of a key. One of RSA with 6,000 bits has fewer; checking a longer one takes seconds,
 in which nothing else happens in this process."""
+_SMALLEST_RSA = 2048
+"""Bits (NIST SP 800-131A)."""
 _BLOCK = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----(.*?)-----END \1-----", re.DOTALL)
 _OPENSSH = "OPENSSH PRIVATE KEY"
+_ENCODED = b"MII"
+"""How base64 of an RSA key begins; the key itself begins with another byte."""
 _SCRYPT = ObjectIdentifier("1.3.6.1.4.1.11591.4.11")
 _MOST_ITERATIONS = 1_000_000
 _MOST_OF_SCRYPT = 2**18
@@ -51,6 +54,7 @@ class KeyText:
         block = _BLOCK.search(self.text)
         if block is None or len(self.text) > _LONGEST:
             raise self._malformed()
+        block = _once_encoded(block)
         try:
             is_costly = _is_costly(block)
         except (ASN1DecodeError, RecursionError, TypeError, ValueError, struct.error):
@@ -58,6 +62,16 @@ class KeyText:
         if is_costly:
             raise self._refused("its passphrase takes far more work than is usual")
         return self._load(block)
+
+    def open_rsa(self) -> RSAPrivateKey:
+        """Return the key where it is of RSA and long enough to sign with, else as `open`."""
+        key = self.open()
+        if isinstance(key, RSAPrivateKey) and key.key_size >= _SMALLEST_RSA:
+            return key
+        raise self.unfit("of RSA with 2048 bits or more")
+
+    def unfit(self, wanted: str) -> FoundError:
+        return FoundError("fields_invalid", f"The key in {self.name} has to be {wanted}.")
 
     def _load(self, block: re.Match[str]) -> PrivateKey:
         passphrase = self.passphrase.encode() if self.passphrase else None
@@ -92,11 +106,12 @@ class KeyText:
         )
 
     def _encrypted_or_not(self) -> FoundError:
-        said = (
-            f"The key in {self.name} is not encrypted: leave its passphrase out."
-            if self.passphrase
-            else f"The key in {self.name} is encrypted: give its passphrase too."
-        )
+        if self.passphrase:
+            said = f"The key in {self.name} is not encrypted: leave its passphrase out."
+        elif self.passphrase_name is None:
+            return self._refused("it is encrypted and there is no field for its passphrase")
+        else:
+            said = f"The key in {self.name} is encrypted: give its passphrase too."
         return FoundError("fields_invalid", said)
 
     def _wrong_passphrase(self) -> FoundError:
@@ -109,15 +124,29 @@ class KeyText:
 def key_text(values: Values, private_key: str, passphrase: str | None) -> KeyText:
     """Return the key that these templates stand for."""
     return KeyText(
-        name=_named(private_key) or "the private key",
+        name=first_slot(private_key) or "the private key",
         text=values.fill(private_key),
-        passphrase_name=_named(passphrase or ""),
+        passphrase_name=first_slot(passphrase or ""),
         passphrase=values.fill_optional(passphrase),
     )
 
 
-def _named(template: str) -> str | None:
-    return next(iter(SLOT.findall(template)), None)
+def _once_encoded(block: re.Match[str]) -> re.Match[str]:
+    """Return a key that was encoded twice as it was before; any other as it is.
+
+    SuccessFactors gives out such: what stands between the lines is base64 of base64, which no
+    usual tool reads (SAP note 3517125; Nango's `samlAssertion.ts` undoes it likewise).
+    """
+    try:
+        content = _content(block)
+    except ValueError:
+        return block
+    if not content.startswith(_ENCODED):
+        return block
+    inner = content.decode("ascii", "replace")
+    return (
+        _BLOCK.search(f"-----BEGIN PRIVATE KEY-----\n{inner}\n-----END PRIVATE KEY-----") or block
+    )
 
 
 def _is_costly(block: re.Match[str]) -> bool:

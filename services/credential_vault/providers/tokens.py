@@ -1,4 +1,4 @@
-"""Access tokens: what is asked for one (RFC 6749 and 7523), and how it is read."""
+"""Access tokens: what is asked for one (RFC 6749, 7522 and 7523), and how it is read."""
 
 import base64
 import ssl
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote_plus, urlencode
 
-from keyturn_contracts.probes import JwtAssertion, ProbeFailure, TokenRequest
+from keyturn_contracts.probes import JwtAssertion, ProbeFailure, SamlAssertion, TokenRequest
 
 from services.credential_vault.providers.assertions import sign_jwt
 from services.credential_vault.providers.bodies import FORM
@@ -14,6 +14,7 @@ from services.credential_vault.providers.dialling import Dialler
 from services.credential_vault.providers.finding import FoundError
 from services.credential_vault.providers.https import Header, Request, ask
 from services.credential_vault.providers.judging import Judged, finding_of, meaning_of
+from services.credential_vault.providers.saml import sign_saml
 from services.credential_vault.providers.urls import Target
 from services.credential_vault.providers.values import ACCESS_TOKEN, Values
 
@@ -25,6 +26,7 @@ _GRANTS = {
     "client_credentials": "client_credentials",
     "password": "password",
     "jwt_bearer": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+    "saml_bearer": "urn:ietf:params:oauth:grant-type:saml2-bearer",
 }
 
 
@@ -38,12 +40,10 @@ class TokenSource:
 
     async def get(self, values: Values, dialler: Dialler, context: ssl.SSLContext) -> Values:
         """Return the values with an access token, or raise `FoundError`."""
-        assertion = None
-        if isinstance(self.asked.assertion, JwtAssertion):
-            assertion = await sign_jwt(self.asked.assertion, values)
+        assertion = await self._assertion(values)
         if self.target is None:
-            return values.having(ACCESS_TOKEN, assertion or "")
-        values = values.having(_ASSERTION, assertion or "")
+            return values.having(ACCESS_TOKEN, assertion)
+        values = values.having(_ASSERTION, assertion)
         values = values.having(_PAIR, _client_pair(self.asked, values))
         made = _token_request(self.asked, self.target, values)
         judged = Judged.of(await ask(made, dialler, context))
@@ -57,6 +57,15 @@ class TokenSource:
                 "settings_invalid", f"{made.where} gave an access token that cannot be sent."
             )
         return values.having(ACCESS_TOKEN, token)
+
+    async def _assertion(self, values: Values) -> str:
+        match self.asked.assertion:
+            case JwtAssertion() as one:
+                return await sign_jwt(one, values)
+            case SamlAssertion() as one:
+                return await sign_saml(one, values)
+            case None:
+                return ""
 
 
 def _token_request(asked: TokenRequest, target: Target, values: Values) -> Request:

@@ -4,10 +4,11 @@ import re
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from keyturn_contracts.templates import SLOT
+
 from services.credential_vault.providers.finding import FoundError
 from services.credential_vault.providers.values import Values
 from services.credential_vault.rules.addresses import Address, OutOfReachError, Reach
-from services.credential_vault.rules.fields import SLOT
 
 _PARTS = re.compile(r"https://([^/?#]+)([^?#]*)(\?[^#]*)?(#.*)?", re.IGNORECASE | re.DOTALL)
 _KEPT = "/?:@!$&'()*+,;=%"

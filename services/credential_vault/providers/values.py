@@ -5,18 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from keyturn_contracts.catalog import Manifest, Scheme
+from keyturn_contracts.templates import SLOT
 
 from services.credential_vault.providers.answers import clean_answer
 from services.credential_vault.providers.finding import FoundError
-from services.credential_vault.rules.fields import SLOT, with_derived
+from services.credential_vault.rules.fields import with_derived
 from services.credential_vault.rules.trial import Verdict
 from shared.security.secret_fields import SecretFields
 
 Encode = Callable[[str], str]
 
 ACCESS_TOKEN = "access_token"  # noqa: S105  the name of a slot
-_OUTSIDE = re.compile(r"[^\x20-\x7e\t]")
-"""What no header can carry: line breaks and NUL would make another one of it."""
+_NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e\t]")
+"""Line breaks and NUL would make another header of it."""
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no XML document can hold, escaped or not (XML 1.0, section 2.2)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -83,20 +86,27 @@ class Values:
 
     def fill_header(self, header: str, template: str) -> str:
         """Fill the value of a header, or end the try where no header can carry what comes out."""
-        for name in SLOT.findall(template):
-            if _OUTSIDE.search(self._value(name)):
-                raise FoundError(
-                    self.verdict_on(name),
-                    f"The value of {name} cannot be sent in the header {header}: it has a line "
-                    "break or a character beyond ASCII.",
-                )
-        filled = self.fill(template)
-        if _OUTSIDE.search(filled):
-            raise FoundError(
-                "scheme_not_supported", f"The extension's header {header} cannot be sent."
-            )
+        has = "a line break or a character beyond ASCII"
+        filled = self._fill_without(_NOT_IN_HEADERS, has, f"header {header}", template)
         # Blanks around a value are not part of it (RFC 9110, section 5.5).
         return filled.strip(" \t")
+
+    def fill_xml(self, what: str, template: str) -> str:
+        """Fill what stands in XML, or end the try where no XML can hold what comes out."""
+        has = "a control character or another that XML does not know"
+        return self._fill_without(_NOT_IN_XML, has, what, template)
+
+    def _fill_without(self, outside: re.Pattern[str], has: str, what: str, template: str) -> str:
+        for name in SLOT.findall(template):
+            if outside.search(self._value(name)):
+                raise FoundError(
+                    self.verdict_on(name),
+                    f"The value of {name} cannot be sent in the {what}: it has {has}.",
+                )
+        filled = self.fill(template)
+        if outside.search(filled):
+            raise FoundError("scheme_not_supported", f"The extension's {what} cannot be sent.")
+        return filled
 
     def verdict_on(self, name: str) -> Verdict:
         """Return the verdict where the value of this name is wrong or missing."""
@@ -120,3 +130,8 @@ class Values:
         if value is None:
             raise FoundError("settings_invalid", f"The value of {name} is needed to try it.")
         return value
+
+
+def first_slot(template: str) -> str | None:
+    """Return the first name in a template: what people know its value by."""
+    return next(iter(SLOT.findall(template)), None)

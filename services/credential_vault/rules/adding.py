@@ -5,7 +5,7 @@ from typing import Literal, Never
 from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, AddAccountReason
 
-from services.credential_vault.rules.account import Account, Desk, Version
+from services.credential_vault.rules.account import Account, Desk
 from services.credential_vault.rules.content import Content, judge_content, known_extension
 from services.credential_vault.rules.entitlement import NotEntitled, refuse_use
 from services.credential_vault.rules.ownership import who
@@ -43,16 +43,7 @@ def decide_addition(
     if not isinstance(content, Content):
         return content
     number = (before.last_number if before is not None else 0) + 1
-    first = Version(
-        number=number,
-        status="pending",
-        scheme=content.scheme,
-        settings=content.settings,
-        created_at=asked.at,
-        created_by=who(asked.actor),
-        content=content.fields,
-        try_since=asked.at,
-    )
+    first = content.to_try(number, at=asked.at, by=who(asked.actor))
     account = Account(
         id=command.account_id,
         extension=command.extension,

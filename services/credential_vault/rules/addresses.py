@@ -1,13 +1,15 @@
 """Which addresses an account may connect to: its manifest's rules, with its own settings."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
 from keyturn_contracts.catalog import DomainRule, Manifest
 from keyturn_contracts.domains import DomainError, Rule, RuleSet, fill
+
+from services.credential_vault.rules.entitlement import Entitlement
 
 _NAT64_PREFIX = b"\x00\x64\xff\x9b" + bytes(8)
 _ONE_HOST = re.compile(r"[^\s/?#@:\\%\[\]]+")
@@ -74,12 +76,16 @@ def reach_of(
     return Reach(RuleSet(rules), problem)
 
 
-def reachable(manifest: Manifest, added: Iterable[str]) -> Manifest:
-    """Return the manifest with the domains that the brand added, where the extension lets it."""
-    if not manifest.may_add_domains:
-        return manifest
+def reachable(manifest: Manifest, entitlement: Entitlement) -> Manifest:
+    """Return the manifest with the domains that the brand may reach with it.
+
+    Of a third party's they are those in force, which somebody accepted: a newer version's wait for
+    that. A first party's come with the licence.
+    """
+    declared = manifest.domains if manifest.party == "first" else entitlement.declared
+    added = entitlement.added if manifest.may_add_domains else ()
     rules = (DomainRule(rule=one, purpose="The brand added it.") for one in added)
-    return manifest.model_copy(update={"domains": (*manifest.domains, *rules)})
+    return manifest.model_copy(update={"domains": (*declared, *rules)})
 
 
 def is_name(host: str) -> bool:

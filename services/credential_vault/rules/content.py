@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from keyturn_contracts.catalog import ExtensionChanged, Manifest
 
-from services.credential_vault.rules.account import Desk, Unsealed
+from services.credential_vault.rules.account import Desk, Unsealed, Version
+from services.credential_vault.rules.audit import Who
 from services.credential_vault.rules.fields import (
     FieldsProblem,
     check_fields,
@@ -45,6 +47,20 @@ class Content:
     scheme: str
     settings: Mapping[str, str]
     fields: SecretFields
+
+    def to_try(self, number: int, *, at: datetime, by: Who, retires: str | None = None) -> Version:
+        """Return the version that is made of it: pending, and to be tried from now on."""
+        return Version(
+            number=number,
+            status="pending",
+            scheme=self.scheme,
+            settings=self.settings,
+            created_at=at,
+            created_by=by,
+            content=self.fields,
+            retires=retires,
+            try_since=at,
+        )
 
 
 def known_extension(desk: Desk | None, slug: str) -> ExtensionChanged:

@@ -73,22 +73,13 @@ def decide_rotation(
     if not isinstance(content, Content):
         return content
     number = account.last_number + 1
-    pending = Version(
-        number=number,
-        status="pending",
-        scheme=content.scheme,
-        settings=content.settings,
-        created_at=asked.at,
-        created_by=who(asked.actor),
-        content=content.fields,
-        retires=command.retire,
-        try_since=asked.at,
-    )
+    by = who(asked.actor)
+    pending = content.to_try(number, at=asked.at, by=by, retires=command.retire)
     return Later(
         desk.on_record(
             replace(account.with_version(pending), last_number=number),
             at=asked.at,
-            by=who(asked.actor),
+            by=by,
             action="rotate",
             result="begun",
             version=number,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, Never
 
-from keyturn_contracts.catalog import Party
+from keyturn_contracts.catalog import DomainRule, Party
 from keyturn_contracts.installation import InstallationState
 
 from shared.decisions import NotYetKnown, Refused
@@ -18,11 +18,25 @@ class Entitlement:
     party: Party | None = None
     is_licensed: bool = False
     state: InstallationState | None = None
+    version: int | None = None
+    """Of the manifest that is in force, of what is installed."""
+    declared: tuple[DomainRule, ...] = ()
+    """The domains of its manifest that are in force: what was accepted, and not what is newer."""
     added: tuple[str, ...] = ()
-    """The domain rules that the brand added, where it may; of what is installed alone."""
+    """The domains that the brand added, where it may. Of what is installed alone, as `declared`."""
 
 
 NOTHING = Entitlement()
+
+
+def is_accepted(one: Entitlement, version: int) -> bool:
+    """Tell whether this version of a manifest says what accounts' settings make of its domains.
+
+    A third party's newer one may fill the slots of a domain that was accepted in other ways: until
+    somebody has accepted that too, nothing is sent to what it makes of them.
+    """
+    has_slots = any(domain.slots for domain in one.declared)
+    return one.party == "first" or one.version == version or not has_slots
 
 
 def why_not(one: Entitlement) -> NotEntitled | None:

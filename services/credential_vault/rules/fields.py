@@ -1,15 +1,13 @@
 """Whether settings and credential fields are what a manifest asks for. Values are never quoted."""
 
-import re
 from collections.abc import Iterable, Mapping
 
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
-from keyturn_contracts.probes import ConsentProbe, HttpProbe, SamlAssertion
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
+from keyturn_contracts.probes import ConsentProbe
+from keyturn_contracts.templates import fill_first
 
 from shared.security.secret_fields import SecretFields
-
-SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""A name in a template."""
 
 
 class FieldsProblem(ValueError):  # noqa: N818  it is an answer, not a fault
@@ -22,20 +20,11 @@ def find_scheme(manifest: Manifest, scheme_id: str) -> Scheme | None:
 
 def why_untried(manifest: Manifest, scheme: Scheme) -> str | None:
     """Return why no account of the scheme can be tried yet, or None where one can."""
-    probe = scheme.probe
-    if isinstance(probe, ConsentProbe):
-        why = "waits for a person's consent in a browser, which Keyturn cannot ask for yet"
-    elif isinstance(probe, HttpProbe) and _signs_saml(probe):
-        why = "takes a signed SAML assertion, which Keyturn cannot make yet"
-    else:
+    if not isinstance(scheme.probe, ConsentProbe):
         return None
-    return f"{scheme.title} of {manifest.name} {why}: choose another scheme where there is one."
-
-
-def _signs_saml(probe: HttpProbe) -> bool:
-    token = probe.token
-    return token is not None and (
-        token.grant == "saml_bearer" or isinstance(token.assertion, SamlAssertion)
+    return (
+        f"{scheme.title} of {manifest.name} waits for a person's consent in a browser, which "
+        "Keyturn cannot ask for yet: choose another scheme where there is one."
     )
 
 
@@ -69,20 +58,20 @@ def _check(what: str, specs: Iterable[FieldSpec], values: Mapping[str, str]) -> 
 def _matches(spec: FieldSpec, value: str) -> bool:
     if not value and not spec.required:
         return True
-    return spec.pattern is None or re.fullmatch(spec.pattern, value) is not None
+    if spec.pattern is None:
+        return True
+    try:
+        return read_pattern(spec.pattern).matches_field(value)
+    except PatternError:
+        raise FieldsProblem(
+            f"What {spec.name} looks like is said in a way that is not understood: have the "
+            "extension's publisher publish it anew."
+        ) from None
 
 
 def with_derived(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
-    """Return settings, defaults and derived values; a derived one that nothing makes is absent.
-
-    A template makes a value where each of its slots has one that is not empty.
-    """
+    """Return settings, defaults and derived values; a derived one that nothing makes is absent."""
     values = {one.name: one.default for one in manifest.settings if one.default is not None}
     values |= settings
-    made: dict[str, str] = {}
-    for derived in manifest.derived:
-        for template in derived.first_of:
-            if all(values.get(name) for name in SLOT.findall(template)):
-                made[derived.name] = SLOT.sub(lambda found: values[found[1]], template)
-                break
-    return {**values, **made}
+    derived = {one.name: fill_first(one.first_of, values) for one in manifest.derived}
+    return values | {name: value for name, value in derived.items() if value is not None}

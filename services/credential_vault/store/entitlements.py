@@ -1,9 +1,10 @@
 """What brands may use, as the catalog and the installation service announced it."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from keyturn_contracts.catalog import LicenceChanged
-from keyturn_contracts.installation import InstallationChanged
+from keyturn_contracts.catalog import DomainRule, LicenceChanged
+from keyturn_contracts.installation import DeclaredDomain, InstallationChanged
 from sqlalchemy import Boolean, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,6 +15,7 @@ from shared.messaging.envelope import News, newest_of_each_key
 
 BrandExtension = tuple[str, str]
 """A brand and the slug of an extension."""
+_ACCEPTED = "It was accepted with the installation."
 
 _LICENCES = Rows(LicenceRow.brand_id, LicenceRow.extensions, LicenceRow.epoch, LicenceRow.sequence)
 _SAVE_LICENCES = _LICENCES.upsert_into(
@@ -23,6 +25,8 @@ _INSTALLATIONS = Rows(
     InstallationRow.brand_id,
     InstallationRow.extension,
     InstallationRow.state,
+    InstallationRow.version,
+    InstallationRow.declared,
     InstallationRow.added,
     InstallationRow.uninstall_id,
     InstallationRow.epoch,
@@ -41,6 +45,8 @@ _LOAD = (
             LicenceRow.extensions.op("?", return_type=Boolean)(_WANTED.c.extension), false()
         ),
         InstallationRow.state,
+        InstallationRow.version,
+        InstallationRow.declared,
         InstallationRow.added,
     )
     .join_from(_WANTED.table, ExtensionRow, ExtensionRow.slug == _WANTED.c.extension, isouter=True)
@@ -70,6 +76,8 @@ async def save_installations(
             one.brand,
             one.event.extension,
             one.event.state,
+            one.event.version,
+            {domain.rule: domain.model_dump(mode="json") for domain in one.event.declared},
             {added.rule: added.by for added in one.event.added if one.event.may_add_domains},
             one.event.uninstallation.uninstall_id if one.event.uninstallation else None,
             one.epoch,
@@ -88,13 +96,25 @@ async def load_entitlements(
     if not asked:
         return {}
     found = dict.fromkeys(asked, NOTHING)
-    for brand, extension, party, is_licensed, state, added in await connection.execute(
-        _LOAD, _WANTED.of(asked)
-    ):
+    rows = await connection.execute(_LOAD, _WANTED.of(asked))
+    for brand, extension, party, is_licensed, state, version, declared, added in rows:
+        is_installed = state == "installed"
         found[brand, extension] = Entitlement(
             party=party,
             is_licensed=is_licensed,
             state=state,
-            added=tuple(sorted(added)) if state == "installed" else (),
+            version=version,
+            declared=tuple(map(_read_declared, declared.values())) if is_installed else (),
+            added=tuple(sorted(added)) if is_installed else (),
         )
     return found
+
+
+def _read_declared(stored: dict[str, Any]) -> DomainRule:
+    domain = DeclaredDomain.model_validate(stored)
+    return DomainRule(
+        rule=domain.rule,
+        purpose=_ACCEPTED,
+        slots=domain.slots,
+        wide_because=_ACCEPTED if domain.is_wide else None,
+    )

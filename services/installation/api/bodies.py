@@ -10,6 +10,7 @@ from keyturn_contracts.installation import (
     AccountHost,
     AddedDomain,
     Consent,
+    DeclaredDomain,
     InstallationState,
     ProposedChange,
     Uninstallation,
@@ -65,7 +66,7 @@ class ConsentBody(BaseModel):
 class WholeInstallationBody(InstallationBody):
     """All the state of an installation, as its events tell it, and every consent there was."""
 
-    declared: list[str]
+    declared: Sequence[DeclaredDomain]
     added: list[AddedDomain]
     hosts: list[AccountHost]
     hosts_left_out: int

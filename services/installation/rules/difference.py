@@ -122,10 +122,15 @@ def _wider_domains(before: Review, after: Review) -> Iterable[str]:
             if not any(_is_within(one, theirs) for theirs in before.domains):
                 yield f"It may connect to {one.shown}: {one.purpose}"
                 yield from _wide(one)
-        elif one.slots != same.slots or one.derived != same.derived:
+        elif _filling(one) != _filling(same):
             yield f"What accounts may fill into {one.shown} is different."
         elif one.wide_because != same.wide_because:
             yield from _wide(one)
+
+
+def _filling(one: ReviewedDomain) -> tuple[object, ...]:
+    """Return all that decides which hosts accounts' settings make of it."""
+    return one.slots, one.derived, one.defaults
 
 
 def _wide(one: ReviewedDomain) -> Iterable[str]:

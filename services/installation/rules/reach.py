@@ -1,16 +1,15 @@
 """Which addresses may be reached: what is declared, what the brand added, what accounts fill in."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
+from keyturn_contracts.templates import fill_first
 
 from services.installation.rules.domain import fill_host
 from services.installation.rules.review import ReviewedDomain
 
-_SLOT = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 _MOST_BYTES = 120 * 1024
 """How long all names of hosts are together at most: an event has to fit a message."""
 
@@ -85,7 +84,4 @@ def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) ->
 def _value(name: str, domain: ReviewedDomain, settings: Mapping[str, str]) -> str | None:
     if name not in domain.derived:
         return settings.get(name) or None
-    for template in domain.derived[name]:
-        if all(settings.get(slot) for slot in _SLOT.findall(template)):
-            return _SLOT.sub(lambda found: settings[found[1]], template)
-    return None
+    return fill_first(domain.derived[name], settings)

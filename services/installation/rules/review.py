@@ -6,6 +6,7 @@ has the review can compute it.
 """
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +20,7 @@ from keyturn_contracts.catalog import (
 )
 from keyturn_contracts.ids import Slug
 from keyturn_contracts.message import Part
+from keyturn_contracts.templates import SLOT
 from pydantic import Field
 
 from services.installation.rules.domain import read_declared
@@ -28,7 +30,10 @@ PREVIEW = "This extension is a preview: nobody has certified it yet. It may chan
 
 MOST_DECLARED = 300
 """How many domains of a manifest are reached: an event has to fit a message."""
+MOST_PATTERNS = 64 * 1024
+"""How many characters the patterns of their slots have together, for the same reason."""
 _TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
+_TOO_LONG = "The patterns of this extension's slots are too long together: it is not reached."
 
 
 class ReviewedDomain(Part):
@@ -43,6 +48,8 @@ class ReviewedDomain(Part):
     """For each slot, the pattern that its value must match."""
     derived: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For each slot that no setting fills, the templates whose first complete one does."""
+    defaults: dict[str, str] = Field(default_factory=dict)
+    """What fills it where an account's setting is left out: of its slots and of their templates."""
     wide_because: str | None = None
     """Why it needs a wildcard below which several owners live."""
     blocked_because: str | None = None
@@ -127,8 +134,15 @@ def review_of(manifest: Manifest, version: int, policy: Policy = PLAIN) -> Revie
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
     derived = {one.name: one.first_of for one in manifest.derived}
     domains: list[ReviewedDomain] = []
+    patterns = 0
     for number, one in enumerate(manifest.domains):
         read = read_declared(one, private)
+        patterns += sum(map(len, one.slots.values()))
+        problem = read.problem
+        if number >= MOST_DECLARED:
+            problem = _TOO_MANY
+        elif one.slots and patterns > MOST_PATTERNS:
+            problem = _TOO_LONG
         domains.append(
             ReviewedDomain(
                 rule=read.rule,
@@ -136,11 +150,24 @@ def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDo
                 purpose=one.purpose,
                 slots=dict(one.slots),
                 derived={name: derived[name] for name in one.slots if name in derived},
+                defaults=_defaults_of(manifest, one.slots, derived),
                 wide_because=one.wide_because,
-                blocked_because=read.problem if number < MOST_DECLARED else _TOO_MANY,
+                blocked_because=problem,
             )
         )
     return tuple(domains)
+
+
+def _defaults_of(
+    manifest: Manifest, slots: Iterable[str], derived: Mapping[str, tuple[str, ...]]
+) -> dict[str, str]:
+    templates = [text for name in slots for text in derived.get(name, ())]
+    used = {*slots, *(name for text in templates for name in SLOT.findall(text))}
+    return {
+        one.name: one.default
+        for one in manifest.settings
+        if one.name in used and one.default is not None
+    }
 
 
 def canonical(part: Part) -> bytes:

@@ -1,5 +1,9 @@
-"""The client library of Keyturn: `Backend` for systems that send commands, `Engine` for engines."""
+"""The client library of Keyturn: `Backend` for systems that send commands, `Engine` for engines.
 
+`Replica` says, in their own process, what an extension may connect to and read.
+"""
+
+from keyturn_contracts.reaching import Judgement
 from keyturn_contracts.sealing import Fetched
 from keyturn_contracts.workflow import Reach, SavedTask, SavedWorkflow
 
@@ -20,7 +24,14 @@ from keyturn_client.problems import (
     SuspendedError,
     UnreachableError,
 )
-from keyturn_client.settings import BackendSettings, EngineSettings, Kafka, Services
+from keyturn_client.replica import Replica
+from keyturn_client.settings import (
+    BackendSettings,
+    EngineSettings,
+    Kafka,
+    ReplicaSettings,
+    Services,
+)
 
 __all__ = [
     "Backend",
@@ -30,6 +41,7 @@ __all__ = [
     "EngineSettings",
     "EngineStoppedError",
     "Fetched",
+    "Judgement",
     "Kafka",
     "KeyturnError",
     "NoCredentialError",
@@ -40,6 +52,8 @@ __all__ = [
     "Prepared",
     "Reach",
     "RejectedError",
+    "Replica",
+    "ReplicaSettings",
     "Run",
     "SavedTask",
     "SavedWorkflow",

@@ -1,12 +1,13 @@
 """What the library is told: where things are, who it is, and which files hold its keys."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 from keyturn_contracts.actor import Role
 from keyturn_contracts.ids import Id
 from keyturn_contracts.topics import LOCAL_ISSUER
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Settings(BaseModel):
@@ -66,3 +67,15 @@ class EngineSettings(_Settings):
     state_file: Path
     """The engine's own list, numbers and messages (SQLite). Never a credential. One process at a
     time uses it."""
+
+
+class ReplicaSettings(_Settings):
+    """A copy of what a brand has installed, in the process of an engine or of a backend system."""
+
+    kafka: Kafka
+    brand: str
+    max_age: timedelta = Field(default=timedelta(seconds=10), ge=timedelta(seconds=1))
+    """How old the copy may be: an older one allows nothing. In JSON seconds or ISO 8601 (`PT10S`).
+
+    What was taken away is blocked after this time at the latest, whatever happens to Kafka. The
+    age of a copy that is kept up stays below a second."""

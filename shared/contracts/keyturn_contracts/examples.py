@@ -121,7 +121,12 @@ def _installation(kind: type[installation.InstallationChanged], **changes: objec
         "preview": True,
         "version": 1,
         "may_add_domains": True,
-        "declared": ("api.loud-mail.example", "{host}:{port}"),
+        "declared": (
+            installation.DeclaredDomain(rule="api.loud-mail.example"),
+            installation.DeclaredDomain(
+                rule="{host}:{port}", slots={"host": "[a-z0-9.-]+", "port": "[0-9]{1,5}"}
+            ),
+        ),
         "hosts": (installation.AccountHost(rule="smtp.example.com:587", accounts=1),),
         "domains": ("api.loud-mail.example", "smtp.example.com:587"),
         "domains_revision": 2,

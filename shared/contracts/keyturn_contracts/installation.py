@@ -124,6 +124,16 @@ class UninstallExtension(AboutInstallation, Command):
     reason: Sentence = "No reason was given."
 
 
+class DeclaredDomain(Part):
+    """A rule of the manifest that is in force, as `keyturn_contracts.domains` stores it."""
+
+    rule: str
+    slots: dict[str, str] = Field(default_factory=dict)
+    """For each slot, the pattern that was accepted and its value must match."""
+    is_wide: bool = False
+    """Several owners live below its wildcard, and the manifest says why it is needed."""
+
+
 class AddedDomain(Part):
     """A domain that the brand added, as `keyturn_contracts.domains` stores it."""
 
@@ -196,8 +206,7 @@ class InstallationChanged(AboutInstallation, Event):
     version: int = Field(ge=1)
     """Of the manifest whose domains and permissions are in force."""
     may_add_domains: bool
-    declared: tuple[str, ...] = ()
-    """Rules of the manifest without slots, and with them."""
+    declared: tuple[DeclaredDomain, ...] = ()
     added: tuple[AddedDomain, ...] = ()
     hosts: tuple[AccountHost, ...] = ()
     hosts_left_out: int = Field(default=0, ge=0)

@@ -5,7 +5,7 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from keyturn_contracts.domains.patterns import PatternError, slot_pattern
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 ONES = st.sampled_from(
     [
@@ -50,11 +50,11 @@ VALUES = st.text(alphabet="ab1-.Aé٣]", max_size=7)
 @example("(?:|a)+b", ["b", "aab", "a"])
 def test_it_means_what_pythons_own_engine_means(pattern: str, values: list[str]) -> None:
     whole = re.compile(pattern, re.ASCII)
-    bare, anchored = slot_pattern(pattern), slot_pattern(f"^(?:{pattern})$")
+    bare, anchored = read_pattern(pattern), read_pattern(f"^(?:{pattern})$")
 
     for value in values:
-        assert bare.matches(value) == bool(whole.fullmatch(value)), value
-        assert anchored.matches(value) == bare.matches(value)
+        assert bare.matches_slot(value) == bool(whole.fullmatch(value)), value
+        assert anchored.matches_slot(value) == bare.matches_slot(value)
 
 
 @pytest.mark.parametrize(
@@ -71,28 +71,28 @@ def test_it_means_what_pythons_own_engine_means(pattern: str, values: list[str])
     ],
 )
 def test_what_would_take_other_engines_years_is_answered(pattern: str, value: str) -> None:
-    assert not slot_pattern(pattern).matches(value)
+    assert not read_pattern(pattern).matches_slot(value)
 
 
 def test_a_pattern_of_many_parts_is_understood() -> None:
-    host = slot_pattern("[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+    host = read_pattern("[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 
-    assert host.matches("mail.example.com")
-    assert host.matches("a" * 253)
-    assert not host.matches("a" * 254)
-    assert not host.matches("-a")
+    assert host.matches_slot("mail.example.com")
+    assert host.matches_slot("a" * 253)
+    assert not host.matches_slot("a" * 254)
+    assert not host.matches_slot("-a")
 
 
 @pytest.mark.parametrize("value", ["\n", "a\n", "\na", "a\nb"])
 def test_a_line_break_is_no_end(value: str) -> None:
-    assert not slot_pattern("^a?b?$").matches(value)
+    assert not read_pattern("^a?b?$").matches_slot(value)
 
 
 @pytest.mark.parametrize("value", ["٣", "\uff13", "é", "ä"])
 def test_digits_and_letters_are_those_of_ascii(value: str) -> None:
-    assert not slot_pattern(r"\d").matches(value)
-    assert not slot_pattern(r"\w").matches(value)
-    assert slot_pattern(r"\W").matches(value)
+    assert not read_pattern(r"\d").matches_slot(value)
+    assert not read_pattern(r"\w").matches_slot(value)
+    assert read_pattern(r"\W").matches_slot(value)
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_digits_and_letters_are_those_of_ascii(value: str) -> None:
 )
 def test_what_is_not_understood_is_named(pattern: str, says: str) -> None:
     with pytest.raises(PatternError, match=says):
-        slot_pattern(pattern)
+        read_pattern(pattern)
 
 
 @given(st.text(max_size=40), st.text(max_size=10))
 def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     """What is accepted is a pattern for Python too, and means the same."""
     try:
-        ours = slot_pattern(pattern)
+        ours = read_pattern(pattern)
     except PatternError:
         return
-    assert ours.matches(value) == bool(re.fullmatch(pattern, value, re.ASCII))
+    assert ours.matches_slot(value) == bool(re.fullmatch(pattern, value, re.ASCII))

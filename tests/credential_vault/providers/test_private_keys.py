@@ -55,6 +55,16 @@ def test_a_key_opens_in_every_form_that_people_have(key: Any) -> None:
             assert public(opened(changed, passphrase)) == public(key)
 
 
+@pytest.mark.parametrize("kind", ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"])
+def test_a_key_that_was_encoded_twice_opens(kind: str) -> None:
+    """As SuccessFactors gives out its own, whatever it calls them."""
+    inner = "".join(pem(KEYS[0]).strip().splitlines()[1:-1])
+    for text in (inner, "\n".join(pem(KEYS[0]).strip().splitlines()[1:-1])):
+        body = base64.encodebytes(text.encode()).decode()
+        twice = f"-----BEGIN {kind}-----\n{body}-----END {kind}-----\n"
+        assert public(opened(twice)) == public(KEYS[0])
+
+
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: type(key).__name__)
 def test_a_passphrase_that_does_not_fit_is_told_apart(key: Any) -> None:
     assert "does not open" in refused(pem(key, "pass"), "wrong")
@@ -91,7 +101,10 @@ def test_what_is_no_key_is_refused_without_its_content(text: str) -> None:
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=300), st.sampled_from(["", "ENCRYPTED ", "OPENSSH ", "RSA "]))
+@given(
+    st.binary(max_size=300) | st.binary(max_size=300).map(lambda one: b"MII" + one),
+    st.sampled_from(["", "ENCRYPTED ", "OPENSSH ", "RSA "]),
+)
 def test_whatever_stands_between_its_lines_is_a_finding(content: bytes, kind: str) -> None:
     body = base64.b64encode(content).decode()
     text = f"-----BEGIN {kind}PRIVATE KEY-----\n{body}\n-----END {kind}PRIVATE KEY-----"

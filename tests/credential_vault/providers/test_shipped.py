@@ -4,13 +4,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
-from keyturn_contracts.probes import ConsentProbe, HttpProbe
+from keyturn_contracts.probes import ConsentProbe
 
 from services.catalog.jobs import MANIFESTS, read_manifests
 from services.credential_vault.providers.finding import Finding
 from services.credential_vault.providers.http import HttpTry
 from services.credential_vault.providers.probes import fill_probe
 from services.credential_vault.rules.addresses import reachable
+from services.credential_vault.rules.entitlement import Entitlement
 from tests.credential_vault.probing import secret_fields
 from tests.credential_vault.ssh import HOST_KEY, line_of
 
@@ -44,12 +45,12 @@ def test_a_shipped_scheme_can_be_tried(
         return {one.name: value_for(one, data) for one in wanted}
 
     # Where brands name the hosts, this one has named those of the examples.
-    own = reachable(manifest, ["*.example.com"])
+    own = reachable(manifest, Entitlement(declared=manifest.domains, added=("*.example.com",)))
     found = fill_probe(
         own, scheme.id, chosen(manifest.settings), secret_fields(chosen(scheme.fields))
     )
 
-    if isinstance(scheme.probe, ConsentProbe) or _signs_saml(scheme):
+    if isinstance(scheme.probe, ConsentProbe):
         assert isinstance(found, Finding)
         assert found.verdict == "scheme_not_supported"
         assert scheme.title in found.said
@@ -59,12 +60,3 @@ def test_a_shipped_scheme_can_be_tried(
             assert "{" not in target.target
     else:
         assert not isinstance(found, Finding), found
-
-
-def _signs_saml(scheme: Scheme) -> bool:
-    probe = scheme.probe
-    return (
-        isinstance(probe, HttpProbe)
-        and probe.token is not None
-        and probe.token.grant == "saml_bearer"
-    )

@@ -196,6 +196,39 @@ def test_fields_are_judged_by_the_scheme_and_never_quoted(given: Unsealed, says:
     assert "hunter2" not in refused.message
 
 
+def add_with_pattern(pattern: str, value: str) -> Later[Desk] | Refused[Desk, str]:
+    """Add an account of an extension whose publisher wrote this pattern for the PIN."""
+    [scheme, _] = PUBLISHED.manifest.schemes
+    [*others, pin] = scheme.fields
+    written = (*others, pin.model_copy(update={"pattern": pattern}))
+    schemes = (scheme.model_copy(update={"fields": written}),)
+    manifest = PUBLISHED.manifest.model_copy(update={"schemes": schemes})
+    published = {"smtp-relay": PUBLISHED.model_copy(update={"manifest": manifest})}
+    one = asked(ADD)
+    decision = decide_addition(
+        replace(desk_for(None, one, fields(pin=value)), extensions=published), one
+    )
+    assert isinstance(decision, Later | Refused)
+    return decision
+
+
+def test_a_publishers_pattern_cannot_hold_the_vault_up() -> None:
+    refused = add_with_pattern("(a+)+$", "a" * 5000 + "b")
+
+    assert isinstance(refused, Refused)
+    assert (refused.reason, "pin do not look" in refused.message) == ("fields_invalid", True)
+    assert isinstance(add_with_pattern("(a+)+$", "a" * 5000), Later)
+
+
+def test_a_pattern_that_is_not_understood_lets_nothing_through() -> None:
+    refused = add_with_pattern("(?=hunter2)h.*", "hunter2")
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == "fields_invalid"
+    assert "What pin looks like is said in a way that is not understood" in refused.message
+    assert "hunter2" not in refused.message
+
+
 def test_an_account_begins_when_its_provider_has_accepted_it() -> None:
     decision = conclude_edit(desk(BEING_ADDED), trial())
 

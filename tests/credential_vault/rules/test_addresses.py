@@ -13,7 +13,8 @@ from services.credential_vault.rules.addresses import (
     reach_of,
     reachable,
 )
-from tests.credential_vault.given import COMPLETE, SMTP
+from services.credential_vault.rules.entitlement import Entitlement
+from tests.credential_vault.given import COMPLETE, PAGER, SMTP
 
 HOST = {"host": "mail.example.com", "port": "587"}
 
@@ -99,11 +100,21 @@ def test_a_slot_that_nobody_filled_covers_nothing() -> None:
 
 def test_what_a_brand_added_is_reached_where_the_extension_lets_it() -> None:
     lets = SMTP.model_copy(update={"additional_domains": AdditionalDomains(allowed=True, why="x")})
-    added = ("*.example.org",)
+    added = Entitlement(added=("*.example.org",))
 
     assert reach_of(reachable(lets, added), HOST).find("https://api.example.org").port == 443
     with pytest.raises(OutOfReachError):
         reach_of(reachable(SMTP, added), HOST).find("https://api.example.org")
+
+
+def test_of_a_third_party_only_what_was_accepted_is_reached() -> None:
+    asked_for = rule("api.example.com"), rule("evil.example.net")
+    newest = PAGER.model_copy(update={"domains": asked_for})
+    reach = reach_of(reachable(newest, Entitlement(declared=asked_for[:1])), {})
+
+    assert reach.find("https://api.example.com").host == "api.example.com"
+    with pytest.raises(OutOfReachError):
+        reach.find("https://evil.example.net")
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,8 @@ def test_what_was_shown_is_installed_and_the_consent_is_on_record() -> None:
     assert type(event).__name__ == "ExtensionInstalled"
     assert (event.state, event.version, event.domains) == ("installed", 1, ("api.example.com",))
     assert (event.domains_revision, event.permissions) == (1, ("contacts",))
-    assert event.declared == ("api.example.com", "{host}:{port}")
+    assert [one.rule for one in event.declared] == ["api.example.com", "{host}:{port}"]
+    assert [one.slots for one in event.declared] == [{}, review().domains[1].slots]
     [record] = after.accepted
     assert (record.issuer, record.review) == ("local", review())
     assert record.consent == event.consent

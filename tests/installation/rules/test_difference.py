@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
+from keyturn_contracts.catalog import FieldSpec
 
 from services.installation.rules.difference import Difference, compare, narrowed, what_changed
-from services.installation.rules.review import Review
+from services.installation.rules.review import Review, digest_of
 from tests.installation import given
 from tests.installation.given import API, CONTACTS, SERVER, domain, permission, review
 
@@ -97,6 +98,27 @@ def test_a_slot_whose_template_changed_widens() -> None:
     after = review(2, domains=slots, derived=(given.derived("server", "{other}"),))
 
     assert compare(before, after).widens == ("What accounts may fill into {server} is different.",)
+
+
+@pytest.mark.parametrize("name", ["server", "other"])
+def test_what_fills_a_slot_where_a_setting_is_left_out_is_accepted_too(name: str) -> None:
+    """Directly, or by a value that is made of settings."""
+    parts: dict[str, Any] = {
+        "domains": (
+            domain("{server}", slots={"server": given.HOST}),
+            domain("{made}", slots={"made": given.HOST}),
+        ),
+        "derived": (given.derived("made", "{other}"),),
+    }
+    fields = {one: FieldSpec(name=one, title=one, required=False) for one in ("server", "other")}
+    before = review(settings=tuple(fields.values()), **parts)
+    fields[name] = fields[name].model_copy(update={"default": "elsewhere.example.net"})
+    after = review(2, settings=tuple(fields.values()), **parts)
+
+    found = compare(before, after)
+
+    assert len(found.widens) == 1
+    assert digest_of(before.model_copy(update={"version": 2})) != digest_of(after)
 
 
 def test_many_differences_are_counted_beyond_the_first_and_long_ones_shortened() -> None:

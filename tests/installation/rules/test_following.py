@@ -104,7 +104,8 @@ def test_what_only_narrows_holds_at_once() -> None:
     event = told(installation(), facts(offer=narrower))
 
     assert (name(event), event.version) == ("ChangeAccepted", 2)
-    assert (event.declared, event.permissions, event.domains) == (("{host}:{port}",), (), ())
+    assert [one.rule for one in event.declared] == ["{host}:{port}"]
+    assert (event.permissions, event.domains) == ((), ())
     assert event.consent == consent(review())
     assert event.proposed is None
 
@@ -134,7 +135,7 @@ def test_of_a_version_that_does_both_what_narrows_holds_and_the_rest_is_proposed
     event = told(installation(), facts(offer=both))
 
     assert (name(event), event.version) == ("ChangeProposed", 1)
-    assert (event.declared, event.domains) == (("{host}:{port}",), ())
+    assert ([one.rule for one in event.declared], event.domains) == (["{host}:{port}"], ())
     assert event.proposed is not None
     assert event.proposed.changes == ("It may connect to new.example.net: Why new.example.net.",)
 

@@ -1,12 +1,13 @@
 """However much there is of everything, what is told of an installation fits a message."""
 
-from keyturn_contracts.installation import MAX_ADDED, MAX_HOSTS
+from keyturn_contracts.installation import MAX_ADDED, MAX_HOSTS, DomainsChanged
 from keyturn_contracts.message import MAX_MESSAGE_BYTES
 
 from services.installation.rules.domain_list import decide_addition
 from services.installation.rules.following import Facts, follow
+from services.installation.rules.installation import event_about, with_hosts, with_reach
 from services.installation.rules.reach import Settings
-from services.installation.rules.review import MOST_DECLARED
+from services.installation.rules.review import MOST_DECLARED, MOST_PATTERNS
 from shared.decisions import Applied
 from tests.installation import given
 from tests.installation.given import NOON, add, domain, offer, review
@@ -49,3 +50,28 @@ def test_domains_beyond_the_most_are_shown_and_blocked() -> None:
     assert [one.is_reached for one in shown.domains] == [True] * MOST_DECLARED + [False]
     assert shown.domains[-1].blocked_because is not None
     assert len(installation(shown).domains) == MOST_DECLARED
+
+
+def test_slots_whose_patterns_are_too_long_together_are_shown_and_blocked() -> None:
+    pattern = "[a-z]" * 100
+    many = tuple(
+        domain(f"{{host}}.d{one}.example.com", slots={"host": pattern})
+        for one in range(MOST_PATTERNS // len(pattern) + 1)
+    )
+
+    *others, last = review(domains=(*many, domain("api.example.com"))).domains[:-1]
+
+    assert {one.blocked_because for one in others} == {None}
+    assert last.blocked_because is not None
+
+
+def test_with_the_longest_patterns_it_fits_a_message_too() -> None:
+    pattern = "[a-z]" * 100
+    slots = tuple(
+        domain(f"{{host}}.d{one}.{LONG}", slots={"host": pattern}) for one in range(MOST_DECLARED)
+    )
+    accounts = tuple(Settings({"host": f"h{one:04}"}) for one in range(MAX_HOSTS))
+
+    reached = with_reach(with_hosts(installation(review(domains=slots)), accounts, POLICY))
+
+    assert len(event_about(DomainsChanged, reached).to_json()) < MAX_MESSAGE_BYTES

@@ -2,6 +2,20 @@
 
 from services.catalog.rules.manifest.error import ManifestError
 from services.catalog.rules.manifest.judging import problems_of
-from services.catalog.rules.manifest.reading import SHARED, read_library, read_manifest
+from services.catalog.rules.manifest.reading import (
+    SHARED,
+    read_library,
+    read_manifest,
+    read_parts,
+    understand_manifest,
+)
 
-__all__ = ["SHARED", "ManifestError", "problems_of", "read_library", "read_manifest"]
+__all__ = [
+    "SHARED",
+    "ManifestError",
+    "problems_of",
+    "read_library",
+    "read_manifest",
+    "read_parts",
+    "understand_manifest",
+]

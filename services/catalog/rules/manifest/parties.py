@@ -9,17 +9,10 @@ FIRST_PARTY = "keyturn"
 
 
 def problems_of_party(manifest: Manifest) -> Iterator[str]:
-    if manifest.party == "first":
-        yield from _problems_of_first(manifest)
-    else:
+    if manifest.party == "third":
         yield from _problems_of_third(manifest)
-
-
-def _problems_of_first(manifest: Manifest) -> Iterator[str]:
-    if manifest.preview:
+    elif manifest.preview:
         yield "preview: only a third party's extension can be in preview."
-    if manifest.support is None or manifest.support.documentation is None:
-        yield "support: a first-party extension links to its documentation."
 
 
 def _problems_of_third(manifest: Manifest) -> Iterator[str]:

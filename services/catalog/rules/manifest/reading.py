@@ -25,17 +25,14 @@ def read_library(
     `private`: hosts that an operator allows although nobody else may reach them. `ManifestError`
     names the file, also for a shared part that nothing uses.
     """
-    parts: dict[str, Any] = {}
-    for family, text in sorted(shared.items()):
-        with _inside(f"{SHARED}/{family}.yaml"):
-            parts |= parts_of(family, _parse(text))
+    parts = read_parts(shared)
     found: list[Manifest] = []
     used: set[str] = set()
     for slug, text in sorted(manifests.items()):
         with _inside(f"{slug}.yaml"):
             given = _parse(text)
             used |= used_by(given, parts)
-            manifest = _understand(given, parts, private)
+            manifest = _judged(*_understand(given, parts), private)
             if manifest.slug != slug:
                 raise ManifestError(f"its slug is {manifest.slug}, so rename the file.")
             found.append(manifest)
@@ -45,9 +42,26 @@ def read_library(
     return found
 
 
+def read_parts(shared: Mapping[str, str]) -> Parts:
+    """Read what manifests share, each text by its family, or raise `ManifestError`."""
+    parts: dict[str, Any] = {}
+    for family, text in sorted(shared.items()):
+        with _inside(f"{SHARED}/{family}.yaml"):
+            parts |= parts_of(family, _parse(text))
+    return parts
+
+
 def read_manifest(text: str, parts: Parts | None = None, private: Collection[str] = ()) -> Manifest:
     """Read one manifest's YAML, with these shared parts, or raise `ManifestError`."""
-    return _understand(_parse(text), parts or {}, private)
+    return _judged(*understand_manifest(text, parts or {}), private)
+
+
+def understand_manifest(text: str, parts: Parts) -> tuple[Manifest, list[str]]:
+    """Read one manifest's YAML without judging it, with a sentence for each key that is unknown.
+
+    `ManifestError` where it breaks the contract.
+    """
+    return _understand(_parse(text), parts)
 
 
 class _inside:  # noqa: N801  it reads as a statement
@@ -83,7 +97,13 @@ def _parse(text: str) -> Any:
         raise ManifestError(f"This is not YAML: {error}.") from None
 
 
-def _understand(given: Any, parts: Parts, private: Collection[str]) -> Manifest:
+def _judged(manifest: Manifest, unknown: list[str], private: Collection[str]) -> Manifest:
+    if problems := [*unknown, *problems_of(manifest, private)]:
+        raise ManifestError(*problems)
+    return manifest
+
+
+def _understand(given: Any, parts: Parts) -> tuple[Manifest, list[str]]:
     try:
         whole = expand(given, parts)
     except RecursionError:
@@ -91,13 +111,10 @@ def _understand(given: Any, parts: Parts, private: Collection[str]) -> Manifest:
     try:
         manifest = Manifest.model_validate(whole)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ManifestError(f"{_place(first['loc'])}: {first['msg']}.") from None
+        found = error.errors(include_input=False, include_url=False)
+        raise ManifestError(*(f"{_place(one['loc'])}: {one['msg']}." for one in found)) from None
     understood = manifest.model_dump(mode="json", exclude_unset=True)
-    problems = [*_unknown_keys(whole, understood), *problems_of(manifest, private)]
-    if problems:
-        raise ManifestError(" ".join(problems))
-    return manifest
+    return manifest, [*_unknown_keys(whole, understood)]
 
 
 def _unknown_keys(given: Any, known: Any) -> Iterator[str]:

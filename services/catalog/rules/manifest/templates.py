@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from keyturn_contracts.catalog import DerivedSetting, FieldSpec, Manifest, Scheme
+from keyturn_contracts.templates import SLOT
 
 _SLOT = re.compile(r"\{([^{}]*)\}")
-_SLOT_OF_A_BODY = re.compile(r"\{([a-z][a-z0-9_]*)\}")
-"""A body may be JSON, whose own braces hold no bare name."""
 
 
 def slots_of(template: str) -> set[str]:
@@ -58,7 +57,7 @@ class Names:
         )
 
     def problems_of(self, place: Place) -> Iterator[str]:
-        slot = _SLOT_OF_A_BODY if place.is_body else _SLOT
+        slot = SLOT if place.is_body else _SLOT
         for name in sorted(set(slot.findall(place.template))):
             yield from self._problems_of_name(name, place)
         if not place.is_body and has_stray_brace(place.template):

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from keyturn_contracts.catalog import FieldSpec, Manifest
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 from services.catalog.rules.manifest.templates import has_stray_brace, slots_of
-from services.catalog.rules.manifest.wording import NAME, is_expression, matches, repeated
+from services.catalog.rules.manifest.wording import NAME, repeated
 
 RESERVED = frozenset({"access_token", "public_key_sha256"})
 """What a try itself makes: nobody fills these in."""
@@ -44,12 +45,17 @@ def problems_of_names(place: str, names: Iterable[str]) -> Iterator[str]:
 def _problems_of_pattern(place: str, field: FieldSpec) -> Iterator[str]:
     if field.pattern is None:
         return
-    if not is_expression(field.pattern):
-        yield f"{place}: the pattern of {field.name} is no regular expression."
+    try:
+        pattern = read_pattern(field.pattern)
+    except PatternError as error:
+        yield (
+            f"{place}: the pattern of {field.name} cannot be used ({error}): write a regular "
+            "expression of characters, classes, groups, `|` and repetitions."
+        )
         return
     for what, value in (("default", field.default), ("example", field.example)):
         is_absent = value == "" and not field.required
-        if value is not None and not is_absent and not matches(field.pattern, value):
+        if value is not None and not is_absent and not pattern.matches_field(value):
             yield f"{place}: the {what} of {field.name} does not match its own pattern."
 
 

@@ -56,6 +56,8 @@ def upgrade() -> None:
         _text("brand_id"),
         _text("extension"),
         _text("state"),
+        _number("version"),
+        _json("declared"),
         _json("added"),
         _text("uninstall_id", nullable=True),
         _number("epoch"),

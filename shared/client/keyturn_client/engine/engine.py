@@ -8,10 +8,11 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Never, Self, cast
+from typing import Never, Self
 
 from keyturn_contracts.workflow import BindingName, SavedWorkflow, SuspendedTask
 
+from keyturn_client.background import Background
 from keyturn_client.engine import journal, lists
 from keyturn_client.engine.applying import Apply, LetGo
 from keyturn_client.engine.parts import Parts
@@ -80,8 +81,7 @@ class Engine:
         """
         self._make = functools.partial(Parts, settings, apply, let_go=let_go, vanished=vanished)
         self._made: Parts | None = None
-        self._tasks = asyncio.TaskGroup()
-        self._background: asyncio.Task[None] | None = None
+        self._background = Background()
         self._leaving: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -91,8 +91,7 @@ class Engine:
         except BaseException:
             await self._made.close()
             raise
-        await self._tasks.__aenter__()
-        self._background = self._tasks.create_task(self._parts.work())
+        await self._background.begin(self._parts.work())
         return self
 
     async def __aexit__(
@@ -101,15 +100,8 @@ class Engine:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._background is not None:
-            self._background.cancel()
-        if not isinstance(error, asyncio.CancelledError):
-            # What the body raises goes on by itself; a cancellation may be the group's own.
-            kind = error = trace = None
         try:
-            await self._tasks.__aexit__(kind, error, trace)
-        except BaseExceptionGroup as group:
-            raise _only(group) from None
+            await self._background.end(error)
         finally:
             await self._parts.close()
 
@@ -266,11 +258,3 @@ class Engine:
                     id_: why for id_, why in failed.items() if id_ in using and using[id_].tasks
                 }
                 await keeper.report(account_id, left)
-
-
-def _only(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the one thing that went wrong, where it was one."""
-    leaves: list[BaseException] = [group]
-    while len(leaves) == 1 and isinstance(leaves[0], BaseExceptionGroup):
-        leaves = list(cast("BaseExceptionGroup[BaseException]", leaves[0]).exceptions)
-    return leaves[0] if len(leaves) == 1 else group

@@ -1,4 +1,4 @@
-"""Regular expressions of slots, matched in linear time whatever their publisher wrote.
+"""Regular expressions of slots and fields, matched in linear time whatever is written in them.
 
 Python's own engine tries alternatives one after the other: `(a+)+` takes it years for some values,
 and patterns come from publishers, values from brands. This one follows all alternatives at once
@@ -14,7 +14,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 _LONGEST_PATTERN = 500
-_LONGEST_VALUE = 253
+_LONGEST_IN_A_SLOT = 253
+_MOST_WORK = 1_000_000
+"""Characters of a value times those of the pattern: half a second where each step is a new one."""
 _MOST_POSITIONS = 1000
 _DEEPEST = 20
 _REPEAT = re.compile(r"([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
@@ -44,22 +46,38 @@ _NOTHING = _Part(nullable=True, first=0, last=0)
 
 
 @dataclass(frozen=True, slots=True)
-class SlotPattern:
-    """What the whole value of a slot must match."""
+class Pattern:
+    """What the whole of a value must match."""
 
     _fits: tuple[Matches, ...]
     _follows: tuple[int, ...]
     _whole: _Part
 
-    def matches(self, value: str) -> bool:
-        if len(value) > _LONGEST_VALUE:
-            return False
+    def matches_slot(self, value: str) -> bool:
+        """Tell whether it does, of a value that becomes a host: none is longer than one."""
+        return len(value) <= _LONGEST_IN_A_SLOT and self._matches(value)
+
+    def matches_field(self, value: str) -> bool:
+        """Tell whether it does; a value that is too long for its pattern does not.
+
+        A key or a token may have thousands of characters.
+        """
+        return len(value) * len(self._fits) <= _MOST_WORK and self._matches(value)
+
+    def _matches(self, value: str) -> bool:
         if not value:
             return self._whole.nullable
+        # A long value comes through the same few states again and again.
+        steps: dict[tuple[int, str], tuple[int, int]] = {}
         possible, fitting = self._whole.first, 0
         for character in value:
-            fitting = self._fitting(possible, character)
-            possible = self._after(fitting)
+            step = possible, character
+            if step not in steps:
+                fitting = self._fitting(possible, character)
+                steps[step] = fitting, self._after(fitting)
+            fitting, possible = steps[step]
+            if not fitting:
+                return False
         return bool(fitting & self._whole.last)
 
     def _fitting(self, possible: int, character: str) -> int:
@@ -77,8 +95,8 @@ class SlotPattern:
 
 
 @lru_cache(maxsize=1024)
-def slot_pattern(text: str) -> SlotPattern:
-    """Read a pattern, or raise `PatternError`."""
+def read_pattern(text: str) -> Pattern:
+    """Read a pattern, or raise `PatternError`, whose text says what of it is not understood."""
     if len(text) > _LONGEST_PATTERN:
         raise PatternError(f"it is longer than {_LONGEST_PATTERN} characters")
     return _Reader(text).whole()
@@ -95,11 +113,11 @@ class _Reader:
         self._fits: list[Matches] = []
         self._follows: list[int] = []
 
-    def whole(self) -> SlotPattern:
+    def whole(self) -> Pattern:
         part = self._alternatives()
         if self._at < len(self._text):
             raise PatternError("a bracket closes that was not opened")
-        return SlotPattern(tuple(self._fits), tuple(self._follows), part)
+        return Pattern(tuple(self._fits), tuple(self._follows), part)
 
     def _alternatives(self) -> _Part:
         part = self._sequence()

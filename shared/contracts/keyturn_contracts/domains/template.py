@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from keyturn_contracts.domains.name import canonical_name, in_its_letters
 from keyturn_contracts.domains.owners import refuse_ownerless
-from keyturn_contracts.domains.patterns import PatternError, SlotPattern, slot_pattern
+from keyturn_contracts.domains.patterns import Pattern, PatternError, read_pattern
 from keyturn_contracts.domains.problems import refusal
 from keyturn_contracts.domains.rule import DEFAULT_PORT, Rule, parse_rule, suggestion
 from keyturn_contracts.domains.writing import bare, has_braces, read_port, split_port
@@ -27,7 +27,7 @@ class Template:
     name: str
     port: int
     port_slot: str | None
-    patterns: Mapping[str, SlotPattern]
+    patterns: Mapping[str, Pattern]
 
     def __str__(self) -> str:
         """Return the text that is stored: the name in A-labels, the port where it is not 443."""
@@ -54,7 +54,7 @@ class Template:
         if not all(values.get(slot) for slot in self.patterns):
             return None
         for slot, pattern in self.patterns.items():
-            if not pattern.matches(values[slot]):
+            if not pattern.matches_slot(values[slot]):
                 raise refusal("slot_value", slot=slot)
         port = self.port if self.port_slot is None else read_port(values[self.port_slot])
         host = self._host(values)
@@ -163,13 +163,13 @@ def _port_slot(port: str | None) -> str | None:
     return found[1]
 
 
-def _patterns(used: list[str], slots: Mapping[str, str]) -> dict[str, SlotPattern]:
-    patterns: dict[str, SlotPattern] = {}
+def _patterns(used: list[str], slots: Mapping[str, str]) -> dict[str, Pattern]:
+    patterns: dict[str, Pattern] = {}
     for slot in used:
         if not slots.get(slot):
             raise refusal("slot_without_pattern", slot=slot)
         try:
-            patterns[slot] = slot_pattern(slots[slot])
+            patterns[slot] = read_pattern(slots[slot])
         except PatternError as error:
             raise refusal("slot_pattern", slot=slot, why=str(error)) from None
     for slot in slots:

@@ -1,0 +1,145 @@
+"""While events cannot be read a copy grows old and allows nothing; afterwards it goes on."""
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from keyturn_client import Replica, ReplicaSettings
+from keyturn_client.wire import Record
+from keyturn_contracts.installation import DomainsChanged
+from keyturn_contracts.reaching import JudgementCode
+from keyturn_contracts.topics import TOPICS
+
+from deploy.local.stack import Stack
+from shared.messaging.kafka import client_options
+from shared.messaging.topics import apply_topics
+from tests.client.kafka import kafka_of, write_as
+from tests.client.replicas import EVENTS, LOUD, announced, installed
+from tests.running_stack import RunningKafka
+from tests.waiting import eventually
+
+HOST = "api.example.com"
+URL = f"https://{HOST}/v1"
+
+
+@pytest.fixture(scope="module")
+def own_stack() -> Iterator[Stack]:
+    """Kafka that may be killed: nobody else uses it."""
+    with tempfile.TemporaryDirectory(prefix="keyturn-replica-") as folder:
+        stack = Stack(Path(folder), say=lambda _: None)
+        try:
+            yield stack
+        finally:
+            stack.stop()
+
+
+@pytest.fixture
+def kafka(own_stack: Stack) -> Iterator[RunningKafka]:
+    yield RunningKafka(own_stack.plan)
+    if own_stack.child("kafka").exit_code is not None:
+        start_again(own_stack)
+
+
+@pytest.fixture
+def settings(kafka: RunningKafka, tmp_path: Path) -> ReplicaSettings:
+    return ReplicaSettings(
+        kafka=kafka_of(kafka, "engine", tmp_path),
+        brand=f"b{uuid4().hex[:12]}",
+        max_age=timedelta(seconds=1),
+    )
+
+
+async def announce(kafka: RunningKafka, *records: Record) -> None:
+    await write_as(kafka, "installation", records)
+
+
+def start_again(own_stack: Stack) -> None:
+    # In this thread, whatever waits meanwhile: the broker would end with any other.
+    own_stack.start_again("kafka")
+
+
+async def until_it_says(replica: Replica, code: JudgementCode) -> None:
+    await eventually(lambda: replica.may_connect(LOUD, URL).code == code, within=60)
+
+
+async def test_a_broker_that_is_away_blocks_everything_and_afterwards_news_is_heard(
+    own_stack: Stack, kafka: RunningKafka, settings: ReplicaSettings
+) -> None:
+    await announce(kafka, announced(installed(LOUD, HOST), settings.brand, sequence=1))
+    async with Replica(settings) as replica:
+        assert replica.may_connect(LOUD, URL).allowed
+
+        own_stack.child("kafka").kill()
+        await until_it_says(replica, "copy_too_old")
+        found = replica.may_connect(LOUD, URL)
+        assert not found.allowed
+        assert "s old and may be 1 s old" in found.message
+        assert not replica.may_read(LOUD, "contacts").allowed
+        age = replica.age
+        assert age is not None
+        assert age > settings.max_age
+
+        start_again(own_stack)
+        await until_it_says(replica, "allowed")
+
+        await announce(
+            kafka, announced(installed(LOUD, kind=DomainsChanged), settings.brand, sequence=2)
+        )
+        await until_it_says(replica, "nothing_listed")
+
+
+async def test_a_password_that_is_away_with_the_broker_is_looked_for_again(
+    own_stack: Stack,
+    kafka: RunningKafka,
+    settings: ReplicaSettings,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # A broker that does not come back is given up sooner than an operator's patience ends.
+    monkeypatch.setattr("keyturn_client.replica.following._ANSWER_SECONDS", 1.0)
+    password = settings.kafka.password_file
+    await announce(kafka, announced(installed(LOUD, HOST), settings.brand))
+    async with Replica(settings) as replica:
+        assert replica.may_connect(LOUD, URL).allowed
+
+        own_stack.child("kafka").kill()
+        password.rename(password.with_suffix(".away"))
+        await eventually(lambda: f"No such file or directory: '{password}'" in caplog.text)
+        start_again(own_stack)
+        assert replica.may_connect(LOUD, URL).code == "copy_too_old"
+
+        password.with_suffix(".away").rename(password)
+        await until_it_says(replica, "allowed")
+
+
+async def test_of_a_topic_that_was_made_anew_nothing_old_is_believed(
+    kafka: RunningKafka, settings: ReplicaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    await announce(kafka, announced(installed(LOUD, HOST), settings.brand, sequence=2))
+    async with Replica(settings) as replica:
+        assert replica.may_connect(LOUD, URL).allowed
+
+        await make_anew(kafka)
+
+        await until_it_says(replica, "not_installed")
+        assert "The copy begins anew" in caplog.text
+        await announce(kafka, announced(installed(LOUD, HOST), settings.brand, sequence=1))
+        await until_it_says(replica, "allowed")
+
+
+async def make_anew(kafka: RunningKafka) -> None:
+    """Delete the topic of the events, and make it again."""
+    settings = kafka.settings_of("admin")
+    admin: Any = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        await admin.delete_topics([EVENTS])
+    finally:
+        await admin.close()
+    await asyncio.to_thread(apply_topics, settings, TOPICS)
