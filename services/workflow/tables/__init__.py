@@ -1,6 +1,5 @@
 """The workflow service's tables."""
 
-from services.workflow.tables.base import IS_OPEN, IS_TO_COUNT, IS_UNINSTALLING, UNKNOWN, Base
 from services.workflow.tables.copies import (
     AccountRow,
     EnablementRow,
@@ -21,6 +20,7 @@ from services.workflow.tables.record import (
     WorkflowRow,
 )
 from services.workflow.tables.rollout import ProofRow, RolloutRow
+from services.workflow.tables.schema import IS_OPEN, IS_TO_COUNT, IS_UNINSTALLING, UNKNOWN, Base
 
 __all__ = [
     "IS_OPEN",

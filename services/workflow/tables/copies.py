@@ -9,7 +9,7 @@ from keyturn_contracts.installation import InstallationState
 from sqlalchemy import Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.base import IS_UNINSTALLING, Base, has_a_brand
+from services.workflow.tables.schema import IS_UNINSTALLING, Base, has_a_brand
 
 
 class AccountRow(Base):

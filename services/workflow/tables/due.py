@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.base import IS_TO_COUNT, Base, has_a_brand
+from services.workflow.tables.schema import IS_TO_COUNT, Base, has_a_brand
 
 
 class ConcernRow(Base):

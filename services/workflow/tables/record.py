@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.base import Base, has_a_brand
+from services.workflow.tables.schema import Base, has_a_brand
 
 
 class EngineRow(Base):

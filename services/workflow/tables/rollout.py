@@ -7,7 +7,7 @@ from keyturn_contracts.workflow import RolloutState
 from sqlalchemy import Index, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.base import IS_OPEN, Base, has_a_brand
+from services.workflow.tables.schema import IS_OPEN, Base, has_a_brand
 
 
 class RolloutRow(Base):

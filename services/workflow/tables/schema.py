@@ -1,4 +1,4 @@
-"""What the workflow service's tables have in common. The brand leads every key."""
+"""The schema that the workflow service's tables belong to. The brand leads every key."""
 
 from sqlalchemy import CheckConstraint, MetaData, text
 from sqlalchemy.orm import DeclarativeBase
