@@ -1,0 +1,414 @@
+"""The service's answers are the oracle's, whatever happens in whatever order, in two brands.
+
+People of both brands do what they may and may not, accounts and extensions come and go, grants run
+out, messages arrive twice. After each step the jobs run, and every question is asked of the
+service, whose answers are to be the oracle's, as are its refusals of what people do.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar, get_args
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from keyturn_contracts.access import EVERYONE, Level, MemberRole
+from keyturn_contracts.actor import Role
+from keyturn_contracts.installation import InstallationState
+from keyturn_contracts.message import Command, CommandRefused, Event
+from keyturn_contracts.rights import Action
+
+from services.access.handlers import handlers
+from services.access.jobs.clearing import clear_uninstalled
+from services.access.jobs.ending import end_access
+from services.access.jobs.expiring import expire_grants
+from services.access.jobs.owning import own_accounts
+from services.access.tables import Base
+from shared.messaging.batch import Message, apply_batch
+from tests.access import given
+from tests.access.conftest import fill
+from tests.access.given import LOUD, RELAY, STRICT
+from tests.access.http import Client, serving
+from tests.access.oracle import Answer, Oracle
+from tests.batches import Database, asked, news, service_database
+from tests.running_stack import RunningStack
+from tests.waiting import eventually
+
+T = TypeVar("T")
+
+EXAMPLES = 12
+STEPS = 25
+VOUCHED: dict[str, tuple[Role, ...]] = {
+    "ada": ("administrator", "member"),
+    "root": ("administrator", "member"),
+    "bob": ("member",),
+    "carol": ("member",),
+}
+ADMINISTRATORS = frozenset(one for one, has in VOUCHED.items() if "administrator" in has)
+ACCOUNTS = {"mail": LOUD, "news": LOUD, "chat": STRICT, "relay": RELAY}
+PARTIES = {LOUD: "third", STRICT: "third", RELAY: "first"}
+JOBS = (own_accounts, expire_grants, end_access, clear_uninstalled)
+QUESTIONS = [
+    *(
+        {"member": member, "account_id": account, "action": action}
+        for member in VOUCHED
+        for account in ACCOUNTS
+        for action in get_args(Action)
+    ),
+    *({"member": member, "extension": extension} for member in VOUCHED for extension in PARTIES),
+]
+SOON = timedelta(milliseconds=150)
+
+people = st.sampled_from(sorted(VOUCHED))
+some_people = st.lists(people, min_size=1, max_size=3, unique=True)
+accounts = st.sampled_from(sorted(ACCOUNTS))
+extensions = st.sampled_from(sorted(PARTIES))
+levels: st.SearchStrategy[Level] = st.sampled_from(("user", "owner"))
+roles: st.SearchStrategy[MemberRole] = st.sampled_from(("administrator", "member"))
+ends = st.sampled_from((None, SOON, timedelta(days=1)))
+which = st.integers(0, 1)
+
+_brands = count()
+
+
+@dataclass
+class Brand:
+    name: str
+    oracle: Oracle = field(default_factory=lambda: Oracle(ADMINISTRATORS))
+    sequences: Counter[str] = field(default_factory=Counter[str])
+    uninstallations: int = 0
+
+
+class Differential(RuleBasedStateMachine):
+    runner: ClassVar[asyncio.Runner]
+    database: ClassVar[Database]
+    client: ClassVar[Client]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.brands = [Brand(f"brand{next(_brands)}") for _ in range(2)]
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    # How things are told.
+
+    async def deliver(self, message: Message, times: int) -> list[Any]:
+        answers: list[Any] = []
+        for _ in range(times):
+            async with self.database.writer.begin() as connection:
+                batch = await apply_batch(connection, handlers, [message])
+            assert batch.held == []
+            answers += [outcome for _, outcome in batch.answers]
+        return answers
+
+    def hear(self, brand: Brand, event: Event, times: int = 1) -> None:
+        key = str(event.key(brand.name))
+        brand.sequences[key] += 1
+        told = news(event, brand.sequences[key], brand=brand.name)
+        self.run(self.deliver(told, times))
+
+    def ask(
+        self, brand: Brand, by: str, command: Command, times: int
+    ) -> tuple[str | None, datetime]:
+        """Return whether it was refused, and when it was asked."""
+        turn = asked(command, by=by, brand=brand.name, roles=VOUCHED[by])
+        outcomes = self.run(self.deliver(turn, times))
+        assert all(type(one) is type(outcomes[0]) for one in outcomes)
+        return ("refused" if isinstance(outcomes[0], CommandRefused) else None), turn.at
+
+    # What people do.
+
+    @rule(
+        at=which, by=people, named=st.dictionaries(people, roles, min_size=1), again=st.booleans()
+    )
+    def register(self, at: int, by: str, named: dict[str, MemberRole], *, again: bool) -> None:
+        brand = self.brands[at]
+        command = given.register(*(given.member(*one) for one in sorted(named.items())))
+        refused, _ = self.ask(brand, by, command, 1 + again)
+        expected = brand.oracle.register(by, dict(named))
+        assert refused == expected
+
+    @rule(at=which, by=people, members=some_people, again=st.booleans())
+    def remove(self, at: int, by: str, members: list[str], *, again: bool) -> None:
+        brand = self.brands[at]
+        refused, _ = self.ask(brand, by, given.remove(*members), 1 + again)
+        assert refused == brand.oracle.remove(by, members)
+
+    @rule(
+        at=which,
+        by=people,
+        members=some_people,
+        account=accounts,
+        level=levels,
+        lasts=ends,
+        again=st.booleans(),
+    )
+    def grant(
+        self,
+        *,
+        at: int,
+        by: str,
+        members: list[str],
+        account: str,
+        level: Level,
+        lasts: timedelta | None,
+        again: bool,
+    ) -> None:
+        until = datetime.now(UTC) + lasts if lasts else None
+        command = given.grant(*members, account=account, level=level, until=until)
+        self._give(
+            self.brands[at],
+            by,
+            command,
+            members=members,
+            account=account,
+            level=level,
+            until=until,
+            times=1 + again,
+        )
+
+    @rule(at=which, by=people, account=accounts, lasts=ends, again=st.booleans())
+    def grant_to_all(
+        self, *, at: int, by: str, account: str, lasts: timedelta | None, again: bool
+    ) -> None:
+        until = datetime.now(UTC) + lasts if lasts else None
+        command = given.grant_all(account=account, until=until)
+        self._give(
+            self.brands[at],
+            by,
+            command,
+            members=[EVERYONE],
+            account=account,
+            level="user",
+            until=until,
+            times=1 + again,
+        )
+
+    def _give(
+        self,
+        brand: Brand,
+        by: str,
+        command: Command,
+        *,
+        members: list[str],
+        account: str,
+        level: str,
+        until: datetime | None,
+        times: int,
+    ) -> None:
+        if account not in (*brand.oracle.accounts, *brand.oracle.deleted):
+            return  # It would wait for the account's news.
+        refused, when = self.ask(brand, by, command, times)
+        if until is not None and until <= when:
+            assert refused
+            return
+        assert refused == brand.oracle.grant(by, account, members, level, until, at=when)
+
+    @rule(
+        at=which,
+        by=people,
+        members=st.one_of(some_people, st.just([EVERYONE])),
+        account=accounts,
+        again=st.booleans(),
+    )
+    def revoke(self, *, at: int, by: str, members: list[str], account: str, again: bool) -> None:
+        brand = self.brands[at]
+        if account not in (*brand.oracle.accounts, *brand.oracle.deleted):
+            return
+        command = given.revoke(*by_name(members), account=account)
+        refused, when = self.ask(brand, by, command, 1 + again)
+        assert refused == brand.oracle.revoke(by, account, members, at=when)
+
+    @rule(
+        at=which,
+        by=people,
+        members=st.one_of(some_people, st.just([EVERYONE])),
+        extension=st.sampled_from((LOUD, STRICT)),
+        enables=st.booleans(),
+        again=st.booleans(),
+    )
+    def enable_or_disable(
+        self, *, at: int, by: str, members: list[str], extension: str, enables: bool, again: bool
+    ) -> None:
+        brand = self.brands[at]
+        if extension not in brand.oracle.installed or extension in brand.oracle.suspended:
+            return  # It would wait for the installation's news.
+        command = (given.enable if enables else given.disable)(
+            *by_name(members), extension=extension
+        )
+        refused, _ = self.ask(brand, by, command, 1 + again)
+        does = brand.oracle.enable if enables else brand.oracle.disable
+        assert refused == does(by, extension, members)
+
+    # What others announce.
+
+    @rule(
+        at=which,
+        account=accounts,
+        creator=st.sampled_from((*VOUCHED, "no/body")),
+        again=st.booleans(),
+    )
+    def add(self, at: int, account: str, creator: str, *, again: bool) -> None:
+        brand = self.brands[at]
+        if account in (*brand.oracle.accounts, *brand.oracle.deleted):
+            return
+        extension = ACCOUNTS[account]
+        self.hear(brand, given.account(account, extension, creator=creator), 1 + again)
+        if "/" not in creator:
+            brand.oracle.add(account, extension, creator)
+        else:
+            brand.oracle.accounts[account] = extension
+
+    @rule(at=which, account=accounts, again=st.booleans())
+    def delete(self, at: int, account: str, *, again: bool) -> None:
+        brand = self.brands[at]
+        if account in brand.oracle.accounts:
+            self.hear(brand, given.account_deleted(account, ACCOUNTS[account]), 1 + again)
+            brand.oracle.delete(account)
+
+    @rule(at=which, extension=extensions)
+    def install(self, at: int, extension: str) -> None:
+        brand = self.brands[at]
+        self._installation(brand, extension, "installed")
+        brand.oracle.installed[extension] = PARTIES[extension]
+        brand.oracle.suspended.discard(extension)
+
+    @rule(at=which, extension=extensions)
+    def shrink_licence(self, at: int, extension: str) -> None:
+        brand = self.brands[at]
+        if extension in brand.oracle.installed:
+            self._installation(brand, extension, "suspended")
+            brand.oracle.suspended.add(extension)
+
+    @rule(at=which, extension=st.sampled_from((LOUD, STRICT)))
+    def uninstall(self, at: int, extension: str) -> None:
+        brand = self.brands[at]
+        if extension not in brand.oracle.installed:
+            return
+        brand.uninstallations += 1
+        uninstall_id = f"u{brand.uninstallations}"
+        self._installation(brand, extension, "uninstalling", uninstall_id)
+        self.follow()
+        for account in [one for one, of in brand.oracle.accounts.items() if of == extension]:
+            self.hear(brand, given.account_deleted(account, extension))
+        self._installation(brand, extension, "uninstalled", uninstall_id)
+        brand.oracle.uninstall(extension)
+        brand.oracle.suspended.discard(extension)
+
+    def _installation(
+        self,
+        brand: Brand,
+        extension: str,
+        state: InstallationState,
+        uninstall_id: str | None = None,
+    ) -> None:
+        party = PARTIES[extension]
+        self.hear(
+            brand,
+            given.installation(
+                extension,
+                party="first" if party == "first" else "third",
+                state=state,
+                uninstall_id=uninstall_id,
+            ),
+        )
+
+    @rule()
+    def wait_for_what_ends_soon(self) -> None:
+        untils = [
+            until
+            for brand in self.brands
+            for _, until in brand.oracle.grants.values()
+            if until is not None and until < datetime.now(UTC) + SOON
+        ]
+        if untils:
+            last = max(untils)
+            self.run(eventually(lambda: datetime.now(UTC) > last))
+
+    # What is to be true.
+
+    def follow(self) -> None:
+        async def work() -> int:
+            return sum([await job(self.database.writer, 100) for job in JOBS])
+
+        while self.run(work()):
+            pass
+
+    @invariant()
+    def all_agree(self) -> None:
+        self.follow()
+        for brand in self.brands:
+            brand.oracle.settle(datetime.now(UTC))
+        for brand in self.brands:
+            self.run(self._agree(brand))
+
+    async def _agree(self, brand: Brand) -> None:
+        async def decided() -> bool:
+            before = datetime.now(UTC)
+            answer = await self.client.ask(
+                *QUESTIONS, by="watch", brand=brand.name, roles=("operator",)
+            )
+            assert answer.status_code == 200, answer.text
+            body = answer.json()
+            at = datetime.fromisoformat(body["at"])
+            assert before <= at <= datetime.now(UTC)
+            expected = [expect(brand.oracle, one, at) for one in QUESTIONS]
+            said = [(one["allowed"], one.get("way", one["code"])) for one in body["decisions"]]
+            differ = [
+                (question, one, other)
+                for question, one, other in zip(QUESTIONS, said, expected, strict=True)
+                if one != other
+            ]
+            assert not differ, differ
+            return True
+
+        await decided()
+
+
+def expect(oracle: Oracle, question: dict[str, str], at: datetime) -> Answer:
+    if "extension" in question:
+        return oracle.may_use(question["member"], question["extension"])
+    return oracle.may(question["member"], question["action"], question["account_id"], at)
+
+
+def by_name(members: Sequence[str]) -> Sequence[str]:
+    """Return nobody for everyone: that is how a command says so."""
+    return () if members == [EVERYONE] else members
+
+
+def test_service_and_oracle_agree(stack: RunningStack, tmp_path: Path) -> None:
+    async def open_all(exits: AsyncExitStack) -> tuple[Database, Client]:
+        database = await exits.enter_async_context(
+            service_database(stack, "access", Base.metadata, fill)
+        )
+        return database, await exits.enter_async_context(serving(stack, database, tmp_path))
+
+    exits = AsyncExitStack()
+    with asyncio.Runner() as loop:
+        opened, served = loop.run(open_all(exits))
+
+        class Prepared(Differential):
+            runner = loop
+            database = opened
+            client = served
+
+        try:
+            run_state_machine_as_test(
+                Prepared,
+                settings=settings(
+                    max_examples=EXAMPLES,
+                    stateful_step_count=STEPS,
+                    deadline=None,
+                    phases=[Phase.generate],
+                    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+                ),
+            )
+        finally:
+            loop.run(exits.aclose())
