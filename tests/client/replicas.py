@@ -1,17 +1,34 @@
-"""What the tests of the replica begin with: news of installations, as records sent and read."""
+"""What the tests of the replica begin with: news that it follows, as records sent and read."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from keyturn_client.wire import Read, Record
+from keyturn_contracts.access import (
+    EVERYONE,
+    AccessGranted,
+    AccessRevoked,
+    EnablementChanged,
+    ExtensionDisabled,
+    ExtensionEnabled,
+    GrantChanged,
+    Level,
+    MemberChanged,
+    MemberRegistered,
+    MemberRemoved,
+    MemberRole,
+)
+from keyturn_contracts.credential_vault import AccountAdded, AccountChanged, AccountDeleted
 from keyturn_contracts.envelope import Envelope
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.installation import ExtensionInstalled, InstallationChanged
+from keyturn_contracts.message import Event
 from keyturn_contracts.topics import events_topic
 
 EVENTS = events_topic("installation")
 BRAND = "acme"
 LOUD = "loud-mail"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def installed(
@@ -35,8 +52,84 @@ def installed(
     return kind.model_validate(state | changes)
 
 
+def account(account_id: str = "mail", extension: str = LOUD) -> AccountChanged:
+    return _account(AccountAdded, account_id, extension)
+
+
+def deleted(account_id: str = "mail", extension: str = LOUD) -> AccountChanged:
+    return _account(AccountDeleted, account_id, extension)
+
+
+def _account(kind: type[AccountChanged], account_id: str, extension: str) -> AccountChanged:
+    return kind(
+        account_id=account_id,
+        extension=extension,
+        scheme="secret",
+        name="Mail",
+        settings={},
+        creator="ada",
+        state="deleted" if kind is AccountDeleted else "connected",
+        version=1,
+        retire="when-complete",
+    )
+
+
+def registered(member_id: str, role: MemberRole = "member") -> MemberChanged:
+    return MemberRegistered(member_id=member_id, role=role, state="registered")
+
+
+def removed(member_id: str) -> MemberChanged:
+    return MemberRemoved(member_id=member_id, role="member", state="removed")
+
+
+def granted(
+    member: str = EVERYONE,
+    account_id: str = "mail",
+    *,
+    level: Level = "user",
+    until: datetime | None = None,
+) -> GrantChanged:
+    return AccessGranted(
+        account_id=account_id,
+        member=member,
+        level=level,
+        state="granted",
+        how="granted",
+        by="ada",
+        since=NOON,
+        until=until,
+    )
+
+
+def revoked(
+    member: str = EVERYONE, account_id: str = "mail", *, level: Level = "user"
+) -> GrantChanged:
+    return AccessRevoked(
+        account_id=account_id,
+        member=member,
+        level=level,
+        state="ended",
+        how="granted",
+        by="ada",
+        since=NOON,
+        why_ended="revoked",
+    )
+
+
+def enabled(member: str = EVERYONE, extension: str = LOUD) -> EnablementChanged:
+    return ExtensionEnabled(
+        extension=extension, member=member, state="enabled", by="ada", since=NOON
+    )
+
+
+def disabled(member: str = EVERYONE, extension: str = LOUD) -> EnablementChanged:
+    return ExtensionDisabled(
+        extension=extension, member=member, state="disabled", by="ada", since=NOON
+    )
+
+
 def announced(
-    event: InstallationChanged,
+    event: Event,
     brand: str = BRAND,
     *,
     epoch: int = 1,
@@ -49,7 +142,7 @@ def announced(
     envelope = Envelope(
         id=new_id(),
         type=type_name or event.type_name(),
-        source="/keyturn/installation",
+        source=f"/keyturn/{event.service}",
         subject=key.subject,
         brand=brand,
         time=datetime.now(UTC),
@@ -57,7 +150,7 @@ def announced(
         sequence=sequence,
     )
     return Record(
-        topic=EVENTS,
+        topic=events_topic(event.service),
         key=str(key).encode(),
         value=event.to_json() if value is None else value,
         headers=envelope.to_headers(),

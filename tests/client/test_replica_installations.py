@@ -38,7 +38,11 @@ def test_every_event_about_an_installation_is_held_as_its_contract_says(
 
     assert held is not None
     assert held.installation == Installation(
-        event.state, event.domains, event.domains_revision, event.permissions
+        party=event.party,
+        state=event.state,
+        domains=event.domains,
+        domains_revision=event.domains_revision,
+        permissions=event.permissions,
     )
     for url in ("https://api.loud-mail.example/", "https://example.org/"):
         found = judge_url(LOUD, url, held.installation)
@@ -226,7 +230,7 @@ def histories(draw: st.DrawFn) -> tuple[dict[str, Held], list[Record]]:
             # Sorted: the last of an extension is its newest.
             truth[extension] = Held(
                 (epoch, sequence),
-                Installation(event.state, domains, sequence, ()) if is_readable else None,
+                Installation("third", event.state, domains, sequence, ()) if is_readable else None,
             )
     some = draw(st.lists(st.sampled_from(records), max_size=10)) if records else []
     return truth, draw(st.permutations([*records, *some]))

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from keyturn_client import Backend, Judgement, Replica, ReplicaSettings
 from keyturn_client.commands import Signer
 from keyturn_client.http import Http
-from keyturn_client.keys import read_signing_key
 from keyturn_contracts.catalog import SetLicence
 from keyturn_contracts.installation import AddDomains, RemoveDomains
 from keyturn_contracts.message import Part
@@ -39,14 +38,7 @@ class Decisions(Part):
 async def asking(brand: Brand) -> AsyncGenerator[Http]:
     """Ask as the brand's backend system does."""
     known = brand.world.backend_settings(brand.name)
-    signer = Signer(
-        key=read_signing_key(known.key_file),
-        issuer=known.issuer,
-        subject=known.subject,
-        brand=known.brand,
-        roles=known.roles,
-    )
-    http = Http(known.services, signer)
+    http = Http(known.services, Signer.of(known))
     try:
         yield http
     finally:

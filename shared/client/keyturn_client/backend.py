@@ -17,7 +17,6 @@ from pydantic import SecretStr
 from keyturn_client.commands import Prepared, Signer, prepare
 from keyturn_client.http import Http
 from keyturn_client.kept import Kept
-from keyturn_client.keys import read_signing_key
 from keyturn_client.outcomes import LONGEST_WAIT, ask_outcome
 from keyturn_client.pauses import Pauses
 from keyturn_client.problems import NoOutcomeYetError, UnreachableError
@@ -37,13 +36,7 @@ class Backend:
 
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
-        self._signer = Signer(
-            key=read_signing_key(settings.key_file),
-            issuer=settings.issuer,
-            subject=settings.subject,
-            brand=settings.brand,
-            roles=settings.roles,
-        )
+        self._signer = Signer.of(settings)
         self._http = Http(settings.services, self._signer)
         self._publisher = Publisher(settings.kafka)
         self._kept = Kept(settings.kept)

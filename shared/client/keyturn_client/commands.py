@@ -13,6 +13,8 @@ from keyturn_contracts.registry import COMMAND_BY_TYPE
 from keyturn_contracts.topics import commands_topic
 from pydantic import BaseModel, ConfigDict, field_serializer, field_validator
 
+from keyturn_client.keys import EngineKeys, read_signing_key
+from keyturn_client.settings import BackendSettings, EngineSettings
 from keyturn_client.wire import Record
 
 
@@ -85,6 +87,23 @@ class Signer:
     def of_engine(cls, key: SigningKey, *, brand: str, engine_id: str) -> "Signer":
         issuer = engine_issuer(brand, engine_id)
         return cls(key=key, issuer=issuer, subject=issuer, brand=brand)
+
+    @classmethod
+    def of(cls, settings: BackendSettings | EngineSettings) -> "Signer":
+        """Return who the settings say; an `ExposedKeyError` where others can read the key."""
+        if isinstance(settings, EngineSettings):
+            return cls.of_engine(
+                EngineKeys.load(settings.key_file).sig,
+                brand=settings.brand,
+                engine_id=settings.engine_id,
+            )
+        return cls(
+            key=read_signing_key(settings.key_file),
+            issuer=settings.issuer,
+            subject=settings.subject,
+            brand=settings.brand,
+            roles=settings.roles,
+        )
 
     def token(self, service: str) -> str:
         return sign_token(

@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 from keyturn_contracts.actor import Role
 from keyturn_contracts.ids import Id
 from keyturn_contracts.topics import LOCAL_ISSUER
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class _Settings(BaseModel):
@@ -70,7 +70,7 @@ class EngineSettings(_Settings):
 
 
 class ReplicaSettings(_Settings):
-    """A copy of what a brand has installed, in the process of an engine or of a backend system."""
+    """A copy of what a brand may use and reach, in the process of an engine or a backend system."""
 
     kafka: Kafka
     brand: str
@@ -79,3 +79,16 @@ class ReplicaSettings(_Settings):
 
     What was taken away is blocked after this time at the latest, whatever happens to Kafka. The
     age of a copy that is kept up stays below a second."""
+    max_kept: int = Field(default=1_000_000, ge=1)
+    """How many members, accounts, grants and enablements are kept at most, ended ones too: as many
+    as the topics hold of the brand. Where there are more, nothing about access is known here."""
+    ask_as: EngineSettings | BackendSettings | None = None
+    """Who asks the access service where the copy cannot say; None: nobody asks, it fails closed."""
+
+    @model_validator(mode="after")
+    def _asks_for_its_brand(self) -> Self:
+        if self.ask_as is not None and self.ask_as.brand != self.brand:
+            raise ValueError("Who asks has to be of the replica's brand.")
+        if self.ask_as is not None and self.ask_as.services.access is None:
+            raise ValueError("To ask the access service, its address has to be among `services`.")
+        return self

@@ -3,15 +3,17 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import cast
 
-from keyturn_contracts.envelope import UnreadableEnvelopeError, read_headers
+from keyturn_contracts.catalog import Party
 from keyturn_contracts.ids import Slug
 from keyturn_contracts.installation import InstallationChanged, InstallationState
 from keyturn_contracts.message import Part
 from keyturn_contracts.registry import EVENT_BY_TYPE
+from keyturn_contracts.rights import InstallationFact
 from pydantic import ValidationError
 
+from keyturn_client.replica.announced import BEFORE_ALL, Head, Position, read_head
 from keyturn_client.wire import Read
 
 log = logging.getLogger("keyturn_client")
@@ -19,30 +21,23 @@ log = logging.getLogger("keyturn_client")
 _TYPES = frozenset(
     name for name, kind in EVENT_BY_TYPE.items() if issubclass(kind, InstallationChanged)
 )
-_BEFORE_ALL = (-1, -1)
 
 
 class _Announced(Part):
     """What is needed of an `InstallationChanged`. What may grow elsewhere in it stops nobody."""
 
     extension: Slug
+    party: str
     state: InstallationState
     domains: tuple[str, ...] = ()
     domains_revision: int
     permissions: tuple[str, ...] = ()
 
 
-class _Head(NamedTuple):
-    position: tuple[int, int]
-    type: str
-    brand: str
-
-
 @dataclass(frozen=True, slots=True)
-class Installation:
-    """What `keyturn_contracts.reaching` asks of an installation."""
+class Installation(InstallationFact):
+    """What `keyturn_contracts.reaching` and `keyturn_contracts.rights` ask of an installation."""
 
-    state: InstallationState
     domains: tuple[str, ...]
     domains_revision: int
     permissions: tuple[str, ...]
@@ -52,8 +47,7 @@ class Installation:
 class Held:
     """The newest that was announced of one extension."""
 
-    position: tuple[int, int]
-    """Its epoch and sequence."""
+    position: Position
     installation: Installation | None
     """None: it cannot be read here, so nobody knows whether it takes something away."""
 
@@ -71,6 +65,10 @@ class Installations:
         self._brand = brand
         self._prefix = f"{brand}/{InstallationChanged.kind}/".encode()
         self._held: dict[str, Held] = {}
+        self.facts: dict[str, InstallationFact] = {}
+        """By extension what is known: one mapping, as long as this is there."""
+        self.unreadable: set[str] = set()
+        """Extensions of which nobody here knows what was announced last."""
 
     def get(self, extension: str) -> Held | None:
         return self._held.get(extension)
@@ -83,11 +81,13 @@ class Installations:
 
     def forget(self) -> None:
         self._held = {}
+        self.facts.clear()
+        self.unreadable.clear()
 
     def _take(self, record: Read, extension: str) -> None:
         held = self._held.get(extension)
-        newest = held.position if held is not None else _BEFORE_ALL
-        head = _head(record)
+        newest = held.position if held is not None else BEFORE_ALL
+        head = read_head(record)
         if head is None:
             position, installation = newest, None
         elif head.position <= newest:
@@ -101,9 +101,14 @@ class Installations:
                 record.name,
                 extension,
             )
+            self.unreadable.add(extension)
+            self.facts.pop(extension, None)
+        else:
+            self.facts[extension] = installation
+            self.unreadable.discard(extension)
         self._held[extension] = Held(position, installation)
 
-    def _read(self, record: Read, head: _Head, extension: str) -> Installation | None:
+    def _read(self, record: Read, head: Head, extension: str) -> Installation | None:
         if head.type not in _TYPES or head.brand != self._brand:
             return None
         try:
@@ -112,14 +117,11 @@ class Installations:
             return None
         if told.extension != extension:
             return None
-        return Installation(told.state, told.domains, told.domains_revision, told.permissions)
-
-
-def _head(record: Read) -> _Head | None:
-    try:
-        found = read_headers(record.headers)
-    except UnreadableEnvelopeError:
-        return None
-    if found.epoch is None or found.sequence is None:
-        return None
-    return _Head((found.epoch, found.sequence), found.type, found.brand)
+        return Installation(
+            # A party of which only later releases know has its extensions enabled for members.
+            party=cast("Party", told.party),
+            state=told.state,
+            domains=told.domains,
+            domains_revision=told.domains_revision,
+            permissions=told.permissions,
+        )

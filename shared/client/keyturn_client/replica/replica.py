@@ -1,25 +1,44 @@
-"""May an extension connect there, may it read this: answered in this process, from a copy."""
+"""What a brand may use and reach: answered in this process, from a copy of what was announced."""
 
-from datetime import timedelta
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Self
 
+from keyturn_contracts import reasons, rights
+from keyturn_contracts.installation import AboutInstallation
+from keyturn_contracts.message import AnnouncedEvent, CommandApplied
 from keyturn_contracts.reaching import Judgement, judge_data, judge_url
+from keyturn_contracts.rights import Action, Decision
 from keyturn_contracts.topics import events_topic
 
 from keyturn_client.background import Background
+from keyturn_client.replica.access import AccessCopy
+from keyturn_client.replica.asking import Asking, Question
 from keyturn_client.replica.following import Follower
 from keyturn_client.replica.installations import Installation, Installations
+from keyturn_client.replica.told import TOLD
 from keyturn_client.settings import ReplicaSettings
+from keyturn_client.wire import Read
 
-_TOPICS = (events_topic("installation"),)
+_SERVICES = ("installation", "credential-vault", "access")
+"""Whose events are followed."""
+_FOLLOWED = tuple(f"keyturn.{one}." for one in _SERVICES)
+_ACCESS = "keyturn.access."
+_MOST_NAMED = 100
+"""How many events an outcome names; where it names so many there may be more."""
+_A_WHILE = timedelta(seconds=2)
+_TOO_OLD_TO_DECIDE = Decision(allowed=False, code="copy_too_old")
 
 _NOT_LOADED = (
-    "No copy of what your brand has installed is loaded, so nothing is allowed: use the replica as "
+    "No copy of what your brand may use is loaded, so nothing is allowed: use the replica as "
     "`async with Replica(…) as replica:`."
 )
 _TOO_OLD = (
-    "The copy of what your brand has installed is {age:.1f} s old and may be {most:g} s old, so "
+    "The copy of what your brand may use is {age:.1f} s old and may be {most:g} s old, so "
     "nothing is allowed until events can be read again. Look whether Kafka is reachable: the log "
     "`keyturn_client` says why they are not read."
 )
@@ -29,32 +48,54 @@ _UNREADABLE = (
 )
 
 
+_OVERFULL = (
+    "Your brand has more members, accounts, grants and enablements than this replica may keep "
+    "({most}), so it allows nothing. Raise `max_kept`, or ask the access service."
+)
+_UNREADABLE_FACT = (
+    "What was announced last of something that decides about {what} cannot be read here, so it is "
+    "not allowed. Update keyturn-client; its log names the record."
+)
+
+
 class Replica:
-    """What a brand has installed, kept in this process: decides as the installation service does.
+    """What a brand may use and reach, kept in this process: decides as the services do.
 
     Use it as `async with Replica(settings) as replica:`. Entering waits until everything is read
     that is there, and raises `UnreachableError` where Kafka is not reached. From then on it hears
     what changes, and comes back by itself when Kafka was away.
 
     It answers without any I/O, in microseconds, from any thread. It fails closed: where the copy is
-    older than `max_age`, was not loaded, or lacks what was announced last of an extension because
-    this version cannot read it, the answer is no, with the code `copy_too_old`.
+    older than `max_age`, was not loaded, or lacks what was announced last of something that the
+    answer rests on, the answer is no, with the code `copy_too_old`. `ask` then waits, or asks the
+    access service where `ask_as` is set.
     """
 
     def __init__(self, settings: ReplicaSettings) -> None:
+        self._settings = settings
         self._max_age = settings.max_age.total_seconds()
         self._installations = Installations(settings.brand)
+        self._access = AccessCopy(settings.brand, self._installations.facts, settings.max_kept)
         self._follower = Follower(
             settings.kafka,
-            _TOPICS,
-            hear=self._installations.hear,
-            forget=self._installations.forget,
+            [events_topic(one) for one in _SERVICES],
+            hear=self._hear,
+            forget=self._forget,
         )
         self._background = Background()
+        self._asking: Asking | None = None
+        self._changing = threading.Lock()
+        self._heard = asyncio.Event()
 
     async def __aenter__(self) -> Self:
-        await self._follower.load()
-        await self._background.begin(self._follower.follow())
+        if self._settings.ask_as is not None:
+            self._asking = Asking(self._settings.ask_as)
+        try:
+            await self._follower.load()
+            await self._background.begin(self._follower.follow())
+        except BaseException:
+            await self._close()
+            raise
         return self
 
     async def __aexit__(
@@ -63,13 +104,122 @@ class Replica:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._background.end(error)
+        try:
+            await self._background.end(error)
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        asking, self._asking = self._asking, None
+        if asking is not None:
+            await asking.close()
 
     @property
     def age(self) -> timedelta | None:
         """How long ago the copy was known to hold all that was announced; None: never yet."""
         seconds = self._follower.age
         return None if seconds is None else timedelta(seconds=seconds)
+
+    @property
+    def kept(self) -> int:
+        """How many members, accounts, grants and enablements it keeps, ended ones too."""
+        return self._access.kept
+
+    @property
+    def is_overfull(self) -> bool:
+        """Whether there are more than `max_kept`: then nothing about access is known here."""
+        return self._access.is_overfull
+
+    # May a member use an account.
+
+    def decide(
+        self,
+        member: str,
+        action: Action,
+        account_id: str,
+        *,
+        at_least: CommandApplied | None = None,
+    ) -> Decision:
+        """Say whether the member may do that with the account now, by what is known here.
+
+        With `at_least` it is `copy_too_old` until all is heard that this outcome announced. A
+        ValueError where that is of a service whose events are not followed.
+        """
+        if not self._is_known(at_least) or self._is_doubtful(member, action, account_id):
+            return _TOO_OLD_TO_DECIDE
+        return rights.decide(self._access.facts, member, action, account_id, datetime.now(UTC))
+
+    def decide_extension(
+        self, member: str, extension: str, *, at_least: CommandApplied | None = None
+    ) -> Decision:
+        """As `decide`, of using an extension at all."""
+        if not self._is_known(at_least) or self._is_doubtful_of(member, extension):
+            return _TOO_OLD_TO_DECIDE
+        return rights.decide_extension(self._access.facts, member, extension)
+
+    async def ask(
+        self,
+        member: str,
+        action: Action,
+        account_id: str,
+        *,
+        at_least: CommandApplied | None = None,
+        within: timedelta = _A_WHILE,
+    ) -> Decision:
+        """As `decide`; where that is `copy_too_old`, ask the service, or wait `within` for news.
+
+        It is still `copy_too_old` where neither helps.
+        """
+        question = Question(member=member, action=action, account_id=account_id)
+        return await self._ask(
+            question,
+            lambda: self.decide(member, action, account_id, at_least=at_least),
+            at_least,
+            within,
+        )
+
+    async def ask_extension(
+        self,
+        member: str,
+        extension: str,
+        *,
+        at_least: CommandApplied | None = None,
+        within: timedelta = _A_WHILE,
+    ) -> Decision:
+        """As `ask`, of using an extension at all."""
+        return await self._ask(
+            Question(member=member, extension=extension),
+            lambda: self.decide_extension(member, extension, at_least=at_least),
+            at_least,
+            within,
+        )
+
+    def explain(self, member: str, action: Action, account_id: str) -> tuple[str, ...]:
+        """Return why `decide` says what it says now, each fact a sentence for people."""
+        at = datetime.now(UTC)
+        with self._changing:
+            if why := self._why_unknown():
+                return (why,)
+            if self._is_doubtful(member, action, account_id):
+                return (_UNREADABLE_FACT.format(what=account_id),)
+            facts = self._access.facts
+            found = rights.decide(facts, member, action, account_id, at)
+            return reasons.explain(
+                facts, found, member=member, action=action, account_id=account_id, at=at
+            )
+
+    def explain_extension(self, member: str, extension: str) -> tuple[str, ...]:
+        """As `explain`, of using an extension at all."""
+        with self._changing:
+            if why := self._why_unknown():
+                return (why,)
+            if self._is_doubtful_of(member, extension):
+                return (_UNREADABLE_FACT.format(what=extension),)
+            facts = self._access.facts
+            found = rights.decide_extension(facts, member, extension)
+            return reasons.explain_extension(facts, found, member=member, extension=extension)
+
+    # May an extension connect there.
 
     def may_connect(self, extension: str, url: str) -> Judgement:
         """Say whether the extension may connect to this URL, and why.
@@ -84,6 +234,88 @@ class Replica:
         """Say whether the extension may read this kind of the brand's data, and why."""
         found = self._find(extension)
         return found if isinstance(found, Judgement) else judge_data(extension, data, found)
+
+    def _hear(self, records: Iterable[Read]) -> None:
+        ours = list(records)
+        with self._changing:
+            self._installations.hear(ours)
+            self._access.hear(ours)
+        # Even where nothing came: the copy may be newer by that.
+        heard, self._heard = self._heard, asyncio.Event()
+        heard.set()
+
+    def _forget(self) -> None:
+        with self._changing:
+            self._installations.forget()
+            self._access.forget()
+
+    def _is_known(self, at_least: CommandApplied | None) -> bool:
+        age = self._follower.age
+        if age is None or age > self._max_age or self._access.is_overfull:
+            return False
+        return at_least is None or self._has_heard(at_least)
+
+    def _why_unknown(self) -> str | None:
+        """Return why nothing about access is known here, or None where something is."""
+        age = self._follower.age
+        if age is None:
+            return _NOT_LOADED
+        if age > self._max_age:
+            return _TOO_OLD.format(age=age, most=self._max_age)
+        if self._access.is_overfull:
+            return _OVERFULL.format(most=self._settings.max_kept)
+        return None
+
+    def _is_doubtful(self, member: str, action: Action, account_id: str) -> bool:
+        access, installations = self._access, self._installations
+        if not access.unreadable and not installations.unreadable:
+            return False
+        if access.is_doubtful(member, account_id):
+            return True
+        account = access.facts.accounts.get(account_id)
+        if action != "use" or account is None:
+            return False
+        return self._is_doubtful_of(member, account.extension)
+
+    def _is_doubtful_of(self, member: str, extension: str) -> bool:
+        return extension in self._installations.unreadable or self._access.is_doubtful_of(
+            member, extension
+        )
+
+    def _has_heard(self, outcome: CommandApplied) -> bool:
+        # Where it names so many, there may be more that it does not name.
+        return len(outcome.events) < _MOST_NAMED and all(map(self._has_heard_of, outcome.events))
+
+    def _has_heard_of(self, event: AnnouncedEvent) -> bool:
+        if not event.type.startswith(_FOLLOWED):
+            raise ValueError(f"Nothing is heard here of what was announced as {event.type}.")
+        kind, _, id_ = event.subject.partition("/")
+        if kind == AboutInstallation.kind:
+            held = self._installations.get(id_)
+            return held is not None and held.position[1] >= event.sequence
+        # Of other kinds no decision rests on them.
+        return kind not in TOLD or self._access.sequence_of(event.subject) >= event.sequence
+
+    async def _ask(
+        self,
+        question: Question,
+        decide: Callable[[], Decision],
+        at_least: CommandApplied | None,
+        within: timedelta,
+    ) -> Decision:
+        found = decide()
+        if found.code != "copy_too_old":
+            return found
+        # Of another service's outcome the access service may not have heard either.
+        revision = at_least.revision if at_least is not None else None
+        is_theirs = at_least is None or all(one.type.startswith(_ACCESS) for one in at_least.events)
+        if self._asking is not None and is_theirs:
+            return await self._asking.ask(question, revision, within) or found
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within.total_seconds()):
+                while (found := decide()).code == "copy_too_old":
+                    await self._heard.wait()
+        return found
 
     def _find(self, extension: str) -> Installation | Judgement | None:
         """Return what is installed, or the answer where nobody here knows."""
