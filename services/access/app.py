@@ -7,6 +7,7 @@ from services.access.api.routes import access_routes
 from services.access.handlers import handlers
 from services.access.jobs.all import access_jobs
 from services.access.settings import AccessSettings, read_access_settings
+from services.access.store.engines import load_engine_keys
 from services.access.store.people import load_listed
 from shared.messaging.context import Context
 from shared.messaging.service import Job, Service, run
@@ -22,9 +23,10 @@ def access_service(settings: AccessSettings) -> Service:
     return Service(
         name=NAME,
         handlers=handlers,
-        listens_to=("installation", "credential-vault"),
+        listens_to=("installation", "credential-vault", "workflow"),
         jobs=jobs,
         routes=access_routes,
+        engine_keys=load_engine_keys,
         members=load_listed,
     )
 

@@ -12,6 +12,7 @@ from keyturn_contracts.access import (
 )
 from keyturn_contracts.credential_vault import AccountChanged
 from keyturn_contracts.installation import InstallationChanged
+from keyturn_contracts.workflow import EngineChanged
 
 from services.access.rules.enabling import decide_disabling, decide_enabling
 from services.access.rules.granting import decide_grant, decide_grant_to_all
@@ -20,6 +21,7 @@ from services.access.rules.registering import decide_registration, decide_remova
 from services.access.rules.revoking import decide_revocation
 from services.access.store.copies import save_accounts, save_installations
 from services.access.store.enablements import lock_enablements, save_enablements_of
+from services.access.store.engines import save_engines
 from services.access.store.grants import lock_grants, save_grants_of
 from services.access.store.members import (
     lock_members,
@@ -46,4 +48,5 @@ handlers = Handlers(
     enablements.command(DisableExtension, decide_disabling),
     Listener(InstallationChanged, save_installations),
     Listener(AccountChanged, save_accounts),
+    Listener(EngineChanged, save_engines),
 )

@@ -203,11 +203,26 @@ class ClearanceRow(Base):
     is_done: Mapped[bool]
 
 
+class EngineRow(Base):
+    """A copy of what was announced of an engine: the key that it signs with."""
+
+    __tablename__ = "engine"
+    __table_args__ = (_has_a_brand(),)
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    sig: Mapped[dict[str, Any]]
+    """A public JWK."""
+    is_retired: Mapped[bool]
+    epoch: Mapped[int]
+    sequence: Mapped[int]
+
+
 class AuditRow(Base):
     """Who did what, to whom, with which account or extension. Rows are only ever added."""
 
     __tablename__ = "audit"
-    __table_args__ = (_has_a_brand(),)
+    __table_args__ = (_has_a_brand(), Index("audit_subject_idx", "brand_id", "subject", "id"))
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     id: Mapped[str] = mapped_column(primary_key=True)

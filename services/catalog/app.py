@@ -3,10 +3,11 @@
 import sys
 from pathlib import Path
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from services.catalog.api import licence
 from services.catalog.api.extensions import extension_routes
+from services.catalog.api.seeing import check_is_somebody
 from services.catalog.api.steps import step_routes
 from services.catalog.handlers import handlers_of
 from services.catalog.jobs import (
@@ -50,14 +51,14 @@ def catalog_service(settings: CatalogSettings) -> Service:
         handlers=handlers_of(
             Platform(name=settings.platform, private_hosts=settings.allowed_private_hosts)
         ),
-        listens_to=("installation",),
+        listens_to=("installation", "access"),
         prepare=prepare,
         routes=lambda _context: catalog_routes(settings, shelving),
     )
 
 
 def catalog_routes(settings: CatalogSettings, shelving: Shelving) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(dependencies=[Depends(check_is_somebody)])
     router.include_router(extension_routes(settings, shelving))
     router.include_router(step_routes(shelving))
     router.include_router(licence.router)

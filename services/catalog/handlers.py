@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from keyturn_contracts.access import MemberChanged
 from keyturn_contracts.catalog import (
     CertifyExtension,
     PublishExtension,
@@ -21,6 +22,7 @@ from services.catalog.store.extension import lock_extensions, save_extensions
 from services.catalog.store.installation import save_installations
 from services.catalog.store.licence import lock_licences, save_licences
 from shared.messaging.handlers import Aggregate, Handlers, Listener
+from shared.messaging.members import save_members
 
 extensions = Aggregate(lock=lock_extensions, save=save_extensions)
 licences = Aggregate(lock=lock_licences, save=save_licences)
@@ -33,4 +35,5 @@ def handlers_of(platform: Platform) -> Handlers:
         extensions.command(RetireExtension, decide_retirement),
         licences.command(SetLicence, decide_licence),
         Listener(InstallationChanged, save_installations),
+        Listener(MemberChanged, save_members),
     )

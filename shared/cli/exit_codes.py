@@ -91,10 +91,16 @@ OF_REASON: Mapping[str, ExitCode] = {
 """For each reason of a refusal the one code it ends with; a newer service's reason has none."""
 
 
+MOST_VERDICTS = 100
+"""How many verdicts an outcome names."""
+
+
 def of_outcome(outcome: CommandApplied | CommandRefused) -> ExitCode:
     """Return what an outcome is to whoever waits for it."""
     if isinstance(outcome, CommandRefused):
         return OF_REASON.get(outcome.reason, ExitCode.FAILED)
-    # What was so already is not applied either, and is as it was asked for.
-    as_asked = sum(one.verdict == "unchanged" for one in outcome.verdicts)
-    return ExitCode.PARTLY if outcome.not_applied > as_asked else ExitCode.OK
+    # What was so already is not applied either, and is as it was asked for. Of very many an outcome
+    # names the first, and the refused before those: where it names none of them, there is none.
+    is_told = len(outcome.verdicts) == min(outcome.not_applied, MOST_VERDICTS)
+    is_as_asked = all(one.verdict == "unchanged" for one in outcome.verdicts)
+    return ExitCode.OK if is_told and is_as_asked else ExitCode.PARTLY

@@ -19,7 +19,7 @@ from keyturn_contracts.message import CommandApplied, CommandRefused
 
 from shared.cli.access import Members
 from shared.cli.asking import command
-from shared.cli.exit_codes import ExitCode
+from shared.cli.exit_codes import MOST_VERDICTS, ExitCode
 from shared.cli.finding import filters_of
 from shared.cli.importing import in_commands, read_members
 from shared.cli.options import Asks, Sends
@@ -199,6 +199,11 @@ def _together(outcomes: Sequence[CommandApplied]) -> CommandApplied:
         note=first.note if len({one.note for one in outcomes}) == 1 else None,
         revision=max(revisions, default=None),
         events=tuple(event for one in outcomes for event in one.events)[:100],
-        verdicts=tuple(verdict for one in outcomes for verdict in one.verdicts)[:100],
+        verdicts=tuple(
+            sorted(
+                (verdict for one in outcomes for verdict in one.verdicts),
+                key=lambda verdict: verdict.verdict == "unchanged",
+            )
+        )[:MOST_VERDICTS],
         not_applied=sum(one.not_applied for one in outcomes),
     )

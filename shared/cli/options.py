@@ -21,6 +21,11 @@ from shared.cli.problems import usage
 from shared.cli.where import Where, find
 
 
+def roles_of(role: Role) -> frozenset[Role]:
+    """Return what is signed for somebody in this role: an administrator is a member too."""
+    return frozenset({role, "member"} if role == "administrator" else {role})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shows:
     """Of a command that writes data."""
@@ -66,7 +71,7 @@ class Asks(Shows):
             issuer=where.issuer,
             key_file=where.key_file,
             subject=subject or member,
-            roles=frozenset({role}),
+            roles=roles_of(role),
         )
         async with Backend(settings) as backend:
             yield backend
@@ -80,7 +85,7 @@ class Asks(Shows):
             issuer=where.issuer,
             subject=member,
             brand=brand,
-            roles=frozenset({role}),
+            roles=roles_of(role),
         )
         http = Http(where.services, signer)
         try:

@@ -78,11 +78,15 @@ def people_of(actors: Iterable[Actor]) -> set[Person]:
 
 
 def narrowed(actor: Actor, listed: Mapping[Person, Listed]) -> Actor:
-    """Return who asks with the roles that the brand's list leaves them."""
+    """Return who asks with the roles that the brand's list leaves them.
+
+    An administrator is a member too: who is vouched for as one and listed as the other is a member.
+    """
     said = listed.get((actor.brand, actor.subject))
     if said is None or not actor.roles & _TAKEN[said]:
         return actor
-    return replace(actor, roles=actor.roles - _TAKEN[said])
+    left = actor.roles - _TAKEN[said]
+    return replace(actor, roles=left if said == "absent" else left | {"member"})
 
 
 def is_unlisted(actor: Actor, listed: Mapping[Person, Listed]) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-from keyturn_contracts.message import CommandApplied, CommandRefused, Event, Part
+from keyturn_contracts.message import CommandApplied, CommandRefused, Event, Part, Verdict
 from pydantic import JsonValue
 
 from shared.decisions import Applied, AppliedToMany, Decision, Later, Refused, Unchanged
@@ -68,10 +68,17 @@ def _applied(
         note=note,
         revision=max((one.revision for one in announced), default=None),
         events=tuple(one.event for one in announced[:NAMED]),
-        verdicts=tuple(decision.verdicts[:NAMED]),
+        verdicts=_first(decision.verdicts),
         not_applied=max(not_applied, len(decision.verdicts)),
         details=_as_json(decision.details),
     )
+
+
+def _first(verdicts: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Return as many as are named; of too many the refused first: if none is named, none was."""
+    if len(verdicts) <= NAMED:
+        return tuple(verdicts)
+    return tuple(sorted(verdicts, key=lambda one: one.verdict == "unchanged")[:NAMED])
 
 
 def _as_json(details: Part | None) -> dict[str, JsonValue] | None:

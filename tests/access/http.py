@@ -18,7 +18,7 @@ from shared.messaging.issuers import Issuers
 from shared.telemetry.health import Health
 from tests.batches import Database
 from tests.running_stack import RunningStack
-from tests.transport.given import GivenIssuer
+from tests.transport.given import GivenEngine, GivenIssuer
 
 ADMINISTRATOR: Sequence[Role] = ("administrator", "member")
 
@@ -67,6 +67,26 @@ class Client:
         answer = await self.ask(*questions, **options)
         assert answer.status_code == 200, answer.text
         return answer.json()["decisions"]
+
+    async def ask_as(
+        self, engine: GivenEngine, *questions: dict[str, str], brand: str | None = None
+    ) -> httpx.Response:
+        """Ask as an engine; it signs for itself, of its own brand unless another is claimed."""
+        headers = self.headers_of(engine, brand=brand)
+        body = {"questions": questions}
+        return await self.http.post("/v1/decisions", json=body, headers=headers)
+
+    def headers_of(self, engine: GivenEngine, *, brand: str | None = None) -> dict[str, str]:
+        token = sign_token(
+            engine.key,
+            issuer=engine.issuer,
+            subject=engine.issuer,
+            brand=brand or engine.brand,
+            roles=(),
+            audience=NAME,
+            now=datetime.now(UTC),
+        )
+        return {"Authorization": f"Bearer {token}"}
 
     def _headers(self, by: str, brand: str, roles: Sequence[Role]) -> dict[str, str]:
         token = sign_token(

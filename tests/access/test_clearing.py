@@ -42,6 +42,19 @@ async def cleared(world: World) -> list[tuple[str, int, int, bool]]:
     ]
 
 
+async def test_nothing_is_given_while_an_extension_is_uninstalled(world: World) -> None:
+    """Of the other extension it is, and so it is of this one once it is installed again."""
+    await in_use(world)
+    await uninstall(world)
+
+    for command in (given.grant("carol"), given.grant_all(account="news")):
+        assert (await world.refusal(command, by="ada")).reason == "uninstalling"
+    await world.apply(given.grant("carol", account="chat"), by="ada")
+    await world.apply(given.revoke("bob"), by="ada")
+    await world.hear(given.installation(LOUD))
+    await world.apply(given.grant("carol"), by="ada")
+
+
 async def test_everything_ends_once_and_is_counted(world: World) -> None:
     await in_use(world)
     await uninstall(world)

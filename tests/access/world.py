@@ -72,6 +72,12 @@ class World:
         assert isinstance(outcome, CommandRefused), outcome
         return outcome
 
+    async def refusal_of_engine(self, command: Command) -> CommandRefused:
+        """Return why an engine's command, signed by itself, was refused."""
+        [outcome] = await self.answers(asked(command, brand=self.brand, engine="e1"))
+        assert isinstance(outcome, CommandRefused), outcome
+        return outcome
+
     async def waits(self, command: Command, *, by: str = "root") -> None:
         """Tell it, and find it held: it names something whose news has not come."""
         batch = await self.tell(self.asks(command, by=by))

@@ -70,6 +70,13 @@ def members_are_imported(running: Living) -> None:
     assert [row["member_id"] for row in running.good("members", "list", "--search", "bob m")] == [
         "bob"
     ]
+    many = "member_id\n" + "\n".join(f"m{one:03}" for one in range(150))
+    others = str(running.mail.file("others.csv", many))
+    assert running.good("members", "import", others)["changed"] is True
+    repeated = running.good("members", "import", others)
+    assert (repeated["changed"], repeated["not_applied"]) == (False, 150)
+    assert repeated["note"] == "All of them are on the list exactly so."
+    running.good("members", "remove", *(f"m{one:03}" for one in range(150)))
     again = running.keyturn("members", "import", file, "--dry-run")
     assert "0 members would be new, 0 different, 5 as they are." in again.sentences
 
@@ -154,7 +161,7 @@ def extensions_are_enabled(running: Living) -> None:
 
 
 def a_plain_member_is_told_of_themselves_alone(carol: Living) -> None:
-    # Their issuer calls everybody an administrator; the list does not.
+    # Their issuer calls everybody an administrator; the list says that they are a member.
     assert explained(carol, "carol")["code"] == "no_access"
     for words in (
         ("access", "explain", "bob", "use", "mail"),

@@ -14,6 +14,7 @@ from keyturn_contracts.registry import COMMANDS
 from shared.cli.exit_codes import OF_REASON, ExitCode, of_outcome
 
 AS_ASKED = Verdict(subject="domains/api.example.com", verdict="unchanged")
+REFUSED = Verdict(subject="domains/-", verdict="refused", reason="domains_refused")
 EVERY_REASON = {
     *get_args(EveryCommandsReason),
     *(reason for command in COMMANDS for reason in command.reasons),
@@ -52,6 +53,24 @@ def test_the_numbers_are_the_promised_ones() -> None:
         ),
         (
             CommandApplied(command="AddDomains", changed=True, not_applied=2, verdicts=(AS_ASKED,)),
+            ExitCode.PARTLY,
+        ),
+        (
+            CommandApplied(
+                command="RegisterMembers",
+                changed=False,
+                not_applied=2500,
+                verdicts=(AS_ASKED,) * 100,
+            ),
+            ExitCode.OK,
+        ),
+        (
+            CommandApplied(
+                command="AddDomains",
+                changed=True,
+                not_applied=2500,
+                verdicts=(REFUSED, *(AS_ASKED,) * 99),
+            ),
             ExitCode.PARTLY,
         ),
         (

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.decisions import Decision, Refused
 from shared.messaging.envelope import Asked, News
 from shared.messaging.handlers import Aggregate, Handlers, Listener
-from shared.messaging.members import save_members
+from shared.messaging.members import Listed, Person, narrowed, save_members
 from tests.batches import asked, news
 from tests.messaging import toy
 from tests.messaging.log import Log, answers, totals
@@ -25,6 +25,7 @@ def decide(counter: Counter | None, asked: Asked[Add]) -> Decision[Counter, str]
     return decide_add(counter, asked)
 
 
+NONE: set[Role] = set()
 HANDLERS = Handlers(
     Aggregate(lock=toy.lock_counters, save=toy.save_counters).command(Add, decide),
     Listener(MemberChanged, save_members),
@@ -89,6 +90,28 @@ async def test_of_the_list_and_the_issuer_the_lesser_holds(
     brand.tell(registered("ada", listed))
 
     assert await brand.add("ada", *vouched) == outcome
+
+
+@pytest.mark.parametrize(
+    ("vouched", "said", "left"),
+    [
+        ({"administrator"}, "administrator", {"administrator"}),
+        ({"administrator"}, "member", {"member"}),
+        ({"administrator", "operator"}, "member", {"member", "operator"}),
+        ({"administrator", "member"}, "member", {"member"}),
+        ({"member"}, "administrator", {"member"}),
+        ({"operator"}, "member", {"operator"}),
+        ({"administrator", "member"}, "absent", NONE),
+        ({"administrator"}, None, {"administrator"}),
+    ],
+)
+def test_an_administrator_whom_the_list_calls_a_member_is_one(
+    vouched: set[Role], said: Listed | None, left: set[Role]
+) -> None:
+    actor = asked(Add(counter_id="mail", amount=1), by="ada", roles=vouched).actor
+    listed: dict[Person, Listed] = {} if said is None else {("acme", "ada"): said}
+
+    assert narrowed(actor, listed).roles == left
 
 
 async def test_who_is_not_on_the_list_is_waited_for_and_then_has_no_rights(

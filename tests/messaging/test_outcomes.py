@@ -29,6 +29,15 @@ def test_a_decision_on_many_things_names_the_first_and_counts_all(
     assert outcome.not_applied == 120
 
 
+def test_the_refused_are_named_before_what_was_so_already() -> None:
+    same = [Verdict(subject=f"domains/{one}", verdict="unchanged") for one in range(NAMED)]
+
+    outcome = outcome_of("AddDomains", Applied("state", verdicts=[*same, *REFUSED[:2]]), ())
+
+    assert isinstance(outcome, CommandApplied)
+    assert outcome.verdicts == (*REFUSED[:2], *same[: NAMED - 2])
+
+
 def test_what_was_applied_to_all_has_no_verdicts() -> None:
     outcome = outcome_of("AddDomains", Applied("state"), ())
 

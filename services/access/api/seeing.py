@@ -5,12 +5,20 @@ from datetime import datetime
 from keyturn_contracts.actor import Actor
 from keyturn_contracts.rights import Facts, decide
 
+from services.access.rules.members import is_of_the_brand
+from shared.http.auth import Caller
 from shared.http.errors import ApiError
 
 
 def sees_everybody(caller: Actor) -> bool:
     """Tell whether they are told of everybody: administrators, and operators of the platform."""
     return not caller.roles.isdisjoint({"administrator", "operator"})
+
+
+def refuse_engines(caller: Caller) -> None:
+    """Answer `not_allowed` to an engine: of people and accounts it is told decisions alone."""
+    if caller.engine_id is not None:
+        raise ApiError("not_allowed", "An engine asks for decisions: POST /v1/decisions.")
 
 
 def check_sees(caller: Actor, member: str) -> None:
@@ -29,4 +37,7 @@ def check_administers(caller: Actor) -> None:
 
 
 def owns(facts: Facts, caller: Actor, account_id: str, at: datetime) -> bool:
+    """Tell whether they own it: whose issuer vouches for no role of the brand does not."""
+    if not is_of_the_brand(caller):
+        return False
     return decide(facts, caller.subject, "share", account_id, at).allowed

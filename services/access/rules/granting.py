@@ -14,7 +14,7 @@ from keyturn_contracts.message import Verdict
 
 from services.access.rules import verdicts
 from services.access.rules.grant import Grant
-from services.access.rules.sharing import GrantsDesk, apply, refuse_others
+from services.access.rules.sharing import GrantsDesk, apply, refuse_others, refuse_uninstalling
 from shared.decisions import Decision, Refused, Unchanged
 from shared.messaging.envelope import Asked
 
@@ -26,7 +26,7 @@ def decide_grant(
     desk, command = desk or GrantsDesk(), asked.command
     if refused := _refuse_past(command.until, asked.at):
         return refused
-    if refused := refuse_others(desk, asked):
+    if refused := refuse_others(desk, asked) or refuse_uninstalling(desk):
         return refused
     changed: dict[str, Grant] = {}
     left: list[Verdict] = []
@@ -55,7 +55,7 @@ def decide_grant_to_all(
         )
     if refused := _refuse_past(command.until, asked.at):
         return refused
-    if refused := refuse_others(desk, asked):
+    if refused := refuse_others(desk, asked) or refuse_uninstalling(desk):
         return refused
     before = desk.held(EVERYONE, asked.at)
     if before is not None and before.until == command.until:

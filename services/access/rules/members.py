@@ -47,6 +47,11 @@ class MemberList:
         return not self.has_list or self.roles.get(member) == "administrator"
 
 
+def is_of_the_brand(actor: Actor) -> bool:
+    """Tell whether an issuer vouches for them as somebody of the brand: no engine, no operator."""
+    return not actor.roles.isdisjoint({"administrator", "member"})
+
+
 def is_administrator(actor: Actor, members: MemberList) -> bool:
     """Tell whether they are one of the brand: for their issuer, and for the list if there is one.
 

@@ -11,7 +11,7 @@ from keyturn_contracts.reasons import explain
 from keyturn_contracts.rights import AccountFact, Facts, decide
 
 from services.access.rules.grant import Grant, event_about
-from services.access.rules.members import MemberList, is_administrator
+from services.access.rules.members import MemberList, is_administrator, is_of_the_brand
 from services.access.rules.record import Record, record_of
 from shared.decisions import Applied, NotYetKnown, Refused
 from shared.messaging.envelope import Asked
@@ -28,6 +28,8 @@ class Account:
     is_deleted: bool = False
     is_created: bool = True
     """Its creator was made an owner, which happens once."""
+    is_uninstalling: bool = False
+    """Its extension is being uninstalled, or was, and the account is to go with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,12 +61,14 @@ class GrantsDesk:
 
 
 RefusedShare = Refused[GrantsDesk, Literal["account_unknown", "account_deleted", "not_an_owner"]]
+RefusedGift = Refused[GrantsDesk, Literal["uninstalling"]]
 
 
 def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare | None:
     """Return the refusal of whoever may not decide who has access to the account.
 
-    Its owners may; where nobody owns it, the brand's administrators. What is not known yet is
+    Its owners may; where nobody owns it, the brand's administrators; nobody whom an issuer vouches
+    for as neither a member nor an administrator, whatever they are called. What is not known yet is
     waited for: the account itself, and that its creator is made its first owner.
     """
     account_id, account = asked.command.account_id, desk.account
@@ -74,8 +78,14 @@ def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare |
         )
     if account.is_deleted:
         return Refused("account_deleted", f"{account.name} was deleted: nobody has access to it.")
-    facts = _facts_of(desk, account_id, account)
     who = asked.actor.subject
+    if not is_of_the_brand(asked.actor):
+        return Refused(
+            "not_an_owner",
+            f"Only members of the brand decide who has access, and {who} acts as none: ask one of "
+            "the account's owners.",
+        )
+    facts = _facts_of(desk, account_id, account)
     decision = decide(facts, who, "share", account_id, asked.at)
     if decision.allowed:
         return None
@@ -90,6 +100,18 @@ def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare |
     if not account.is_created:
         raise NotYetKnown(refused)
     return refused
+
+
+def refuse_uninstalling(desk: GrantsDesk) -> RefusedGift | None:
+    """Return the refusal of giving what the uninstallation would have to take away again."""
+    account = desk.account
+    if account is None or not account.is_uninstalling:
+        return None
+    return Refused(
+        "uninstalling",
+        f"{account.extension} is being uninstalled, and {account.name} goes with it: install it "
+        "again, add an account, and share that.",
+    )
 
 
 def apply(

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select, true, update
+from sqlalchemy import false, func, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.rules.sharing import Account
-from services.access.tables import AccountRow
+from services.access.tables import AccountRow, InstallationRow
 from shared.database.rows import Rows
 
 AccountKey = tuple[str, str]
@@ -21,6 +21,14 @@ _LOCK = (
         AccountRow.name,
         AccountRow.is_deleted,
         AccountRow.is_created,
+        func.coalesce(InstallationRow.state.in_(("uninstalling", "uninstalled")), false()),
+    )
+    .join_from(
+        AccountRow,
+        InstallationRow,
+        (InstallationRow.brand_id == AccountRow.brand_id)
+        & (InstallationRow.extension == AccountRow.extension),
+        isouter=True,
     )
     .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
     .order_by(AccountRow.brand_id, AccountRow.id)
@@ -57,9 +65,13 @@ async def lock_accounts(
     rows = await connection.execute(_LOCK, _KEYS.of(sorted(set(keys))))
     return {
         (brand, id_): Account(
-            extension=extension, name=name, is_deleted=is_deleted, is_created=is_created
+            extension=extension,
+            name=name,
+            is_deleted=is_deleted,
+            is_created=is_created,
+            is_uninstalling=is_uninstalling,
         )
-        for brand, id_, extension, name, is_deleted, is_created in rows
+        for brand, id_, extension, name, is_deleted, is_created, is_uninstalling in rows
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.catalog.queries import extension as queries
 from services.catalog.rules.extension import OPERATOR
 from services.catalog.settings import CatalogSettings
+from shared.http.auth import Caller
 from shared.http.errors import ApiError
 
 _NOT_FOUND = "There is no such extension. GET /v1/extensions lists them."
@@ -29,6 +30,15 @@ class Found:
 
 def sees_all(caller: Actor) -> bool:
     return OPERATOR in caller.roles
+
+
+def check_is_somebody(caller: Caller) -> None:
+    """Answer `not_allowed` to whoever has no role left: their brand's list does not name them."""
+    if not caller.roles:
+        raise ApiError(
+            "not_allowed",
+            "You are not on your brand's list of members: ask one of its administrators.",
+        )
 
 
 async def find_extension(

@@ -107,12 +107,12 @@ TOPICS: tuple[Topic, ...] = (
     *_topics_of(
         "access",
         senders=(BACKEND,),
-        listeners=("installation", "credential-vault", "workflow", BACKEND, ENGINE),
+        listeners=("catalog", "installation", "credential-vault", "workflow", BACKEND, ENGINE),
     ),
     *_topics_of(
         "workflow",
         senders=(BACKEND, ENGINE),
-        listeners=("installation", "credential-vault", BACKEND, ENGINE),
+        listeners=("installation", "credential-vault", "access", BACKEND, ENGINE),
     ),
     replies(LOCAL_ISSUER),
 )

@@ -56,11 +56,16 @@ def account_desk(
     *,
     is_deleted: bool = False,
     is_created: bool = True,
+    is_uninstalling: bool = False,
 ) -> GrantsDesk:
     """Return an account that root owns, unless told otherwise."""
     return GrantsDesk(
         account=Account(
-            extension=LOUD, name="Account mail", is_deleted=is_deleted, is_created=is_created
+            extension=LOUD,
+            name="Account mail",
+            is_deleted=is_deleted,
+            is_created=is_created,
+            is_uninstalling=is_uninstalling,
         ),
         grants={"root": held("owner")} if grants is None else grants,
         people=people or MemberList(),

@@ -1,12 +1,15 @@
 """Who is given what, and why others are not."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
 from keyturn_contracts.access import AccessGranted
+from keyturn_contracts.actor import Role
 
 from services.access.rules.grant import Grant
 from services.access.rules.granting import decide_grant, decide_grant_to_all
+from services.access.rules.revoking import decide_revocation
 from services.access.rules.sharing import GrantsDesk
 from shared.decisions import Applied, NotYetKnown, Refused, Unchanged
 from tests.access import given
@@ -102,6 +105,38 @@ def test_an_operator_may_not_either() -> None:
     decision = decide_grant(account_desk({}), asked(given.grant("ada"), roles=("operator",)))
 
     assert isinstance(decision, Refused)
+
+
+@pytest.mark.parametrize("roles", [(), ("operator",), ("publisher",)])
+def test_whom_nobody_vouches_for_as_a_member_acts_as_no_owner(roles: Sequence[Role]) -> None:
+    """They are called root, who owns it; also where the brand has no list."""
+    for desk in (account_desk(), account_desk(people=listing("root"))):
+        for decision in (
+            decide_grant(desk, asked(given.grant("ada"), roles=roles)),
+            decide_grant_to_all(desk, asked(given.grant_all(), roles=roles)),
+            decide_revocation(desk, asked(given.revoke("root"), roles=roles)),
+        ):
+            assert isinstance(decision, Refused)
+            assert decision.reason == "not_an_owner"
+    assert isinstance(
+        decide_grant(account_desk(), asked(given.grant("ada"), roles=("member",))), Applied
+    )
+
+
+def test_while_its_extension_is_uninstalled_it_is_given_to_nobody_and_can_be_taken_away() -> None:
+    desk = account_desk({"root": held("owner"), "ada": held()}, is_uninstalling=True)
+
+    for refused in (
+        decide_grant(desk, asked(given.grant("bob"))),
+        decide_grant_to_all(desk, asked(given.grant_all())),
+    ):
+        assert isinstance(refused, Refused)
+        assert refused.reason == "uninstalling"
+    # Who may not share it is not told what becomes of it.
+    stranger = decide_grant(desk, asked(given.grant("bob"), by="eve", roles=("member",)))
+    assert isinstance(stranger, Refused)
+    assert stranger.reason == "not_an_owner"
+    assert isinstance(decide_revocation(desk, asked(given.revoke("ada"))), Applied)
 
 
 def test_everyones_access_lets_nobody_share() -> None:

@@ -85,6 +85,7 @@ def upgrade() -> None:
         sa.Column("members", JSONB(), nullable=False),
         _text("why", nullable=True),
     )
+    _index("audit", "subject", ["brand_id", "subject", "id"])
 
 
 def _create_grants() -> None:
@@ -161,4 +162,12 @@ def _create_copies() -> None:
         _number("enablements"),
         _flag("is_done"),
         _check("clearance", "counts", "grants >= 0 AND enablements >= 0"),
+    )
+    _create(
+        "engine",
+        ("brand_id", "id"),
+        sa.Column("sig", JSONB(), nullable=False),
+        _flag("is_retired"),
+        _number("epoch"),
+        _number("sequence"),
     )
