@@ -145,9 +145,16 @@ class Replica:
         With `at_least` it is `copy_too_old` until all is heard that this outcome announced. A
         ValueError where that is of a service whose events are not followed.
         """
-        if not self._is_known(at_least) or self._is_doubtful(member, action, account_id):
+        # In one expression, not in methods: it is most of what the copy adds to the rule's time.
+        age, copy = self._follower.age, self._access
+        if age is None or age > self._max_age or copy.is_overfull:
             return _TOO_OLD_TO_DECIDE
-        return rights.decide(self._access.facts, member, action, account_id, datetime.now(UTC))
+        if at_least is not None and not self._has_heard(at_least):
+            return _TOO_OLD_TO_DECIDE
+        is_anything_unreadable = copy.unreadable or self._installations.unreadable
+        if is_anything_unreadable and self._is_doubtful(member, action, account_id):
+            return _TOO_OLD_TO_DECIDE
+        return rights.decide(copy.facts, member, action, account_id, datetime.now(UTC))
 
     def decide_extension(
         self, member: str, extension: str, *, at_least: CommandApplied | None = None
@@ -267,12 +274,9 @@ class Replica:
         return None
 
     def _is_doubtful(self, member: str, action: Action, account_id: str) -> bool:
-        access, installations = self._access, self._installations
-        if not access.unreadable and not installations.unreadable:
-            return False
-        if access.is_doubtful(member, account_id):
+        if self._access.is_doubtful(member, account_id):
             return True
-        account = access.facts.accounts.get(account_id)
+        account = self._access.facts.accounts.get(account_id)
         if action != "use" or account is None:
             return False
         return self._is_doubtful_of(member, account.extension)
