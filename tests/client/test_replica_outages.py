@@ -14,18 +14,21 @@ from keyturn_client import Replica, ReplicaSettings
 from keyturn_client.wire import Record
 from keyturn_contracts.installation import DomainsChanged
 from keyturn_contracts.reaching import JudgementCode
+from keyturn_contracts.rights import Code
 from keyturn_contracts.topics import TOPICS
 
 from deploy.local.stack import Stack
 from shared.messaging.kafka import client_options
 from shared.messaging.topics import apply_topics
 from tests.client.kafka import kafka_of, write_as
-from tests.client.replicas import EVENTS, LOUD, announced, installed
+from tests.client.replicas import EVENTS, LOUD, account, announced, granted, installed
+from tests.client.world import Brand
 from tests.running_stack import RunningKafka
 from tests.waiting import eventually
 
 HOST = "api.example.com"
 URL = f"https://{HOST}/v1"
+LONG = timedelta(seconds=60)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +119,46 @@ async def test_a_password_that_is_away_with_the_broker_is_looked_for_again(
 
         password.with_suffix(".away").rename(password)
         await until_it_says(replica, "allowed")
+
+
+async def test_a_copy_that_is_too_old_decides_nothing_and_the_service_is_asked_where_it_may_be(
+    own_stack: Stack, kafka: RunningKafka, settings: ReplicaSettings, brand: Brand
+) -> None:
+    # The service knows another story than the copy, so it shows who has answered.
+    await brand.add_account("mail", "first")
+    closed = settings.model_copy(update={"brand": brand.name})
+    asks = closed.model_copy(update={"ask_as": brand.world.backend_settings(brand.name)})
+    await announce(kafka, announced(installed("smtp-relay", party="first"), brand.name))
+    await write_as(
+        kafka, "credential-vault", [announced(account("mail", "smtp-relay"), brand.name)]
+    )
+    await write_as(kafka, "access", [announced(granted("bob"), brand.name)])
+    short = timedelta(milliseconds=50)
+    async with Replica(closed) as one, Replica(asks) as other:
+
+        def both_say(code: Code) -> bool:
+            return all(copy.decide("bob", "use", "mail").code == code for copy in (one, other))
+
+        await eventually(lambda: both_say("allowed"))
+        assert (await other.ask("bob", "use", "mail")).allowed, "asked the copy"
+
+        own_stack.child("kafka").kill()
+        await eventually(lambda: both_say("copy_too_old"))
+        assert (await one.ask("bob", "use", "mail", within=short)).code == "copy_too_old"
+        assert (await one.ask_extension("bob", "smtp-relay", within=short)).code == "copy_too_old"
+        assert (await other.ask("bob", "use", "mail", within=LONG)).code == "no_access"
+
+        brand.world.stop("access")
+        try:
+            found = await other.ask("bob", "use", "mail", within=LONG)
+            assert found.code == "copy_too_old", "neither knows"
+        finally:
+            brand.world.start("access")
+            brand.world.wait_ready("access")
+
+        waiting = asyncio.create_task(one.ask("bob", "use", "mail", within=LONG))
+        start_again(own_stack)
+        assert (await waiting).allowed, "as soon as events are read again"
 
 
 async def test_of_a_topic_that_was_made_anew_nothing_old_is_believed(
