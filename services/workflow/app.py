@@ -33,6 +33,8 @@ from shared.settings import ServiceSettings
 
 _COUNTED_AT_ONCE = 20
 """How many engines are counted in one transaction: each may have a million bindings."""
+_MARKED_AT_ONCE = 5000
+"""How much news of access is marked in one transaction, which is a few statements anyway."""
 
 
 def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
@@ -52,7 +54,7 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
         writer, at_once = context.writer, settings.at_once
 
         async def judge() -> int:
-            marked = await mark_concerned(writer, at_once)
+            marked = await mark_concerned(writer, _MARKED_AT_ONCE)
             return marked + await judge_accounts(writer, at_once)
 
         second, five_seconds = timedelta(seconds=1), timedelta(seconds=5)

@@ -51,7 +51,12 @@ async def fill(connection: AsyncConnection, brand: str) -> None:
             licence_news(brand=brand),
             implicit_news(brand=brand),
             installation_news(
-                "uninstalling", sequence=1, brand=brand, uninstall_id="of-old", extension="pager"
+                "uninstalling",
+                sequence=1,
+                brand=brand,
+                uninstall_id="of-old",
+                deleted=0,
+                extension="pager",
             ),
             account_news(account_event(version=1), 1, brand=brand),
             account_news(account_event("chat", version=1), 1, brand=brand),

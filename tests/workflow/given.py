@@ -294,9 +294,14 @@ def installation_news(
     sequence: int,
     brand: str = "acme",
     uninstall_id: str | None = None,
+    began: datetime | None = None,
+    deleted: int | None = None,
     **changes: object,
 ) -> News[InstallationChanged]:
-    """Have the installation service tell of `smtp-relay`, as if a third party had published it."""
+    """Have the installation service tell of `smtp-relay`, as if a third party had published it.
+
+    `deleted`: how many accounts the vault has deleted for its uninstallation, being done with it.
+    """
     content: dict[str, object] = {
         "extension": "smtp-relay",
         "state": state,
@@ -311,8 +316,10 @@ def installation_news(
             uninstall_id=uninstall_id,
             by="root",
             reason="Done.",
-            started_at=utc_now(),
+            started_at=began or utc_now(),
             deadline=utc_now(),
+            waiting=("workflow",) if deleted is not None else ("credential-vault", "workflow"),
+            accounts=deleted or 0,
         ),
     }
     event = ExtensionInstalled.model_validate(content | changes)

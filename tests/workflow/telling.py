@@ -101,7 +101,7 @@ class Telling(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.brand = f"brand{next(_brands)}"
-        self.steps = 0
+        self.steps: int = 0
         self.licences = 0
         self.is_licensed = False
         self.completed: set[tuple[str, int]] = set()

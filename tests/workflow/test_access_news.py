@@ -1,6 +1,5 @@
 """What access announces suspends and resumes, in any order, and each holding says so."""
 
-from asyncio import create_task
 from collections import Counter
 from datetime import timedelta
 
@@ -10,11 +9,13 @@ from keyturn_contracts.workflow import HoldingChanged, NotAllowed
 from sqlalchemy import event
 
 from services.workflow.handlers import handlers
-from services.workflow.jobs.judging import judge
 from services.workflow.jobs.marking import mark
 from services.workflow.store.concern import load_concerns
+from services.workflow.store.judging import lock_to_judge
 from shared.messaging.batch import Message, apply_batch
 from tests.workflow.given import (
+    account_event,
+    account_news,
     enablement_news,
     grant_news,
     member_news,
@@ -22,7 +23,6 @@ from tests.workflow.given import (
     utc_now,
     workflow,
 )
-from tests.workflow.test_races import begin, until_waiting
 from tests.workflow.world import World
 
 BOBS = workflow("w2", "a", owner="bob")
@@ -221,6 +221,24 @@ async def test_another_accounts_and_another_brands_news_judges_nothing(world: Wo
     assert await world.judge() == 0
 
 
+async def test_no_brand_waits_behind_the_thousands_of_another(world: World) -> None:
+    brands = [("acme", "a"), ("acme", "b"), ("acme", "c"), ("zoo", "d")]
+    for brand, one in brands:
+        await world.tell(account_news(account_event(one), 1, brand=brand))
+    await world.close()
+    for brand, one in brands:
+        await world.tell(grant_news("bob", one, brand=brand))
+
+    async with world.database.writer.begin() as connection:
+        seen = await load_concerns(connection, 2)
+        await mark(connection, await load_concerns(connection, 100))
+        judged = await lock_to_judge(connection, 2)
+
+    expected = {("acme", "a"), ("zoo", "d")}
+    assert {(one.brand, one.account_id) for one in seen} == expected
+    assert {(one.brand, one.id) for one in judged} == expected
+
+
 # Flagged.
 
 
@@ -258,51 +276,6 @@ async def test_who_saves_a_task_that_is_flagged_is_told_of_no_suspension(world: 
     assert isinstance(outcome, CommandApplied)
     assert outcome.verdicts == ()
     assert await allowed(world) == 1
-
-
-# At once.
-
-
-async def test_a_binding_that_is_being_saved_when_its_owner_leaves_is_found(world: World) -> None:
-    """Who marks accounts would not see it yet, and would leave it as it was."""
-    engine = await world.engine()
-    await world.account()
-    await world.tell(member_news("ada"), member_news("root"))
-    await world.close()
-    async with world.database.writer.begin() as other:
-        await begin(other, engine.save(workflow("w1", "a")))
-        await world.tell(member_news("ada", sequence=2, is_removed=True))
-        marking = create_task(world.mark())
-        await until_waiting(world, marking)
-    assert await marking > 0
-
-    assert await allowed(world) == 0
-
-
-async def test_news_that_comes_while_accounts_are_marked_is_marked_once_more(world: World) -> None:
-    await given_binding(world)
-    await world.give("bob")
-    async with world.database.writer.begin() as other:
-        await mark(other, await load_concerns(other, 100))
-        assert await judge(other, 100) == 1
-        telling = create_task(world.take("bob"))
-        await until_waiting(world, telling)
-    await telling
-
-    assert await allowed(world) == 0
-
-
-async def test_news_that_comes_after_it_was_seen_is_not_forgotten_with_it(world: World) -> None:
-    await given_binding(world)
-    await world.give("bob")
-    async with world.database.writer.connect() as connection:
-        seen = await load_concerns(connection, 100)
-    await world.take("bob")
-    async with world.database.writer.begin() as connection:
-        await mark(connection, seen)
-        left = await load_concerns(connection, 100)
-
-    assert [one.account_id for one in left] == ["mail"]
 
 
 # Cost.

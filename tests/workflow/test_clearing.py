@@ -15,10 +15,17 @@ from services.workflow.jobs.clearing import clear
 from services.workflow.rules.clearance import Clearance, Remains
 from services.workflow.rules.clearance import clear as clear_by
 from tests.workflow.given import GivenEngine, by_person, utc_now, workflow
-from tests.workflow.world import World
+from tests.workflow.world import DAY, World
 
 BEGUN = Clearance(uninstall_id="u1", tasks=3)
-OVER = Remains(tasks=0, is_judged=True, is_allowed=False, is_alive=False, is_rolling_out=False)
+OVER = Remains(
+    tasks=0,
+    is_known=True,
+    is_judged=True,
+    is_allowed=False,
+    is_alive=False,
+    is_rolling_out=False,
+)
 TASKS = {"w1": ("a",), "w2": ("a",)}
 
 
@@ -31,6 +38,10 @@ def test_it_is_not_done_while_anything_remains(what: str) -> None:
     remains = replace(OVER, tasks=5, **{what: True})
 
     assert clear_by(BEGUN, remains) == replace(BEGUN, tasks=5)
+
+
+def test_it_is_not_done_while_news_of_a_deletion_may_be_on_its_way() -> None:
+    assert clear_by(BEGUN, replace(OVER, is_known=False)) == BEGUN
 
 
 def test_what_is_still_to_be_judged_says_nothing_yet() -> None:
@@ -49,6 +60,11 @@ async def given_uses(world: World) -> GivenEngine:
 
 async def start(world: World, uninstall_id: str = "u1") -> None:
     await world.installation("uninstalling", uninstall_id=uninstall_id)
+
+
+async def vault_is_done(world: World, accounts: int, uninstall_id: str = "u1") -> None:
+    """Have the installation service tell so, and how many accounts the vault has deleted."""
+    await world.installation("uninstalling", uninstall_id=uninstall_id, deleted=accounts)
 
 
 async def cleared(world: World) -> list[tuple[str, int, bool]]:
@@ -70,6 +86,8 @@ async def test_it_is_done_when_the_engine_has_let_go(world: World) -> None:
     begun = await cleared(world)
     await world.account("mail", 2, "e1", state="deleted")
     deleted = await cleared(world)
+    await vault_is_done(world, 1)
+    deleted += await cleared(world)
     await world.tell(engine.confirm(2, TASKS, holds=False, receipt=None))
 
     assert begun == [("u1", 2, False)]
@@ -112,6 +130,7 @@ async def test_it_is_done_only_with_every_account_and_engine(world: World) -> No
     await world.tell(first.confirm(2, TASKS, holds=False, receipt=None))
     seen.append(await cleared(world))
     await world.account("post", 2, "e2", state="deleted")
+    await vault_is_done(world, 2)
     seen.append(await cleared(world))
 
     confirm = second.confirm(2, {"v1": ("a",)}, account_id="post", holds=False, receipt=None)
@@ -126,6 +145,7 @@ async def test_an_engine_that_never_answers_is_excused_by_name(world: World, how
     await given_uses(world)
     await start(world)
     await world.account("mail", 2, "e1", state="deleted")
+    await vault_is_done(world, 1)
     await cleared(world)
 
     command = (
@@ -138,10 +158,56 @@ async def test_an_engine_that_never_answers_is_excused_by_name(world: World, how
     assert await cleared(world) == [("u1", 2, True)]
 
 
-async def test_without_accounts_it_is_done_at_once(world: World) -> None:
+async def test_without_accounts_it_is_done_as_soon_as_the_vault_has_none_either(
+    world: World,
+) -> None:
     await start(world)
+    before = await cleared(world)
+    await vault_is_done(world, 0)
 
-    assert await cleared(world) == [("u1", 0, True)]
+    assert (before, await cleared(world)) == ([], [("u1", 0, True)])
+
+
+async def test_what_an_account_is_used_by_is_counted_though_its_news_is_late(world: World) -> None:
+    """Until then nobody here knows of what extension it is: it might be any other's."""
+    engine = await world.engine()
+    await world.tell(engine.save(workflow("w1", "a"), workflow("w2", "a")))
+    await world.installation()
+    await start(world)
+    await vault_is_done(world, 1)
+    before = await cleared(world)
+
+    await world.account("mail", 2, state="deleted")
+
+    assert (before, await cleared(world)) == ([], [("u1", 2, True)])
+
+
+async def test_news_of_one_deletion_says_nothing_of_another(world: World) -> None:
+    engine = await world.engine()
+    await world.tell(engine.save(workflow("w1", "a", account_id="post")))
+    await start(world)
+    await vault_is_done(world, 2)
+    await world.account("mail", 2, state="deleted")
+    before = await cleared(world)
+
+    await world.account("post", 2, state="deleted")
+
+    assert (before, await cleared(world)) == ([], [("u1", 1, True)])
+
+
+async def test_news_of_a_deletion_long_before_says_nothing_of_one_for_it(world: World) -> None:
+    engine = await world.engine()
+    await world.account("post", 2, state="deleted")
+    await world.tell(engine.save(workflow("w1", "a")))
+    await world.close()
+    world.uninstallations["u1"] = utc_now() + DAY
+    await start(world)
+    await vault_is_done(world, 1)
+    before = await cleared(world)
+    world.uninstallations["u1"] = utc_now() - DAY
+    await vault_is_done(world, 1)
+
+    assert (before, await cleared(world)) == ([], [("u1", 0, True)])
 
 
 async def test_without_holders_a_deletion_ends_with_a_proof_and_then_it_is_done(
@@ -152,6 +218,7 @@ async def test_without_holders_a_deletion_ends_with_a_proof_and_then_it_is_done(
     before = await cleared(world)
     await world.account("mail", 2, state="deleted")
     await world.follow()
+    await vault_is_done(world, 1)
     assert await world.clear() == 0, "its rollout is still to be opened"
     await world.close()
     completed = [one for one in await world.events() if isinstance(one, RolloutCompleted)]
@@ -191,12 +258,14 @@ async def test_an_extension_that_is_uninstalled_again_is_counted_anew(world: Wor
     await given_uses(world)
     await start(world)
     await world.account("mail", 2, state="deleted")
+    await vault_is_done(world, 1)
     await cleared(world)
     await world.installation("uninstalled", uninstall_id="u1")
     await world.installation()
     assert await cleared(world) == []
 
     await start(world, "u2")
+    await vault_is_done(world, 0, "u2")
 
     assert await cleared(world) == [("u2", 0, True)]
 

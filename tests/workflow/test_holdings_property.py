@@ -167,8 +167,10 @@ class Holdings(Giving):
         self.run(self._compare())
 
     async def _compare(self) -> None:
+        # Only after every second step: what is done before news is judged has to come out too.
+        is_judged = self.steps % 2 == 0
         async with self.database.writer.begin() as connection:
-            while await self._judge(connection):
+            while is_judged and await self._judge(connection):
                 pass
             await count(connection, timedelta(0), 100)
             holdings = await load_holdings_of(connection, [(self.brand, one) for one in ENGINES])
@@ -193,7 +195,8 @@ class Holdings(Giving):
         for engine_id, total, digest, uses in wholes:
             on_record = self.told[engine_id].on_record()
             assert (total, digest.hex()) == (len(on_record), digest_of(on_record))
-            assert uses == self._expected_uses(on_record)
+            if is_judged:
+                assert uses == self._expected_uses(on_record)
         for key, holding in holdings.items():
             told, account_id = self.told[key.engine_id], key.account_id
             of_it = [one for one in bindings if one[:2] == (key.engine_id, account_id)]
@@ -203,9 +206,11 @@ class Holdings(Giving):
             assert (holding.count, shown) == (len(recount), to_hex(sum_of(recount)))
             assert (holding.count, shown) == (len(expected), digest_of(expected))
             assert holding.vanished_count == told.vanished(account_id)
-            assert holding.allowed_count == self._allowed(key.engine_id, account_id)
-            assert holding.announced.is_allowed == (holding.allowed_count > 0)
-            self._compare_suspended(key, holding)
+            assert holding.announced.is_bound >= holding.announced.is_allowed
+            if is_judged:
+                assert holding.allowed_count == self._allowed(key.engine_id, account_id)
+                assert holding.announced.is_allowed == (holding.allowed_count > 0)
+                self._compare_suspended(key, holding)
             assert holding.announced.is_bound == (holding.count > 0)
             assert holding.confirmed_version == told.confirmed.get(account_id, 0)
             assert holding.failed_count == told.failed.get(account_id, 0)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from keyturn_contracts.credential_vault import AccountChanged, HolderRef
@@ -50,6 +50,8 @@ class World(ServiceWorld):
     handlers = table_of_contents.handlers
 
     sequences: Counter[str] = field(default_factory=Counter[str])
+    uninstallations: dict[str, datetime] = field(default_factory=dict[str, datetime])
+    """When each was begun."""
 
     async def engine(self, id_: str = "e1", **options: Any) -> GivenEngine:
         """Register an engine and begin its first epoch."""
@@ -91,8 +93,13 @@ class World(ServiceWorld):
         self.sequences["licence"] += 1
         await self.tell(licence_news(*extensions, sequence=self.sequences["licence"]))
 
-    async def installation(self, state: str = "installed", **changes: Any) -> None:
+    async def installation(
+        self, state: str = "installed", *, uninstall_id: str | None = None, **changes: Any
+    ) -> None:
         """Have the installation service tell of `smtp-relay`."""
+        if uninstall_id is not None:
+            began = self.uninstallations.setdefault(uninstall_id, utc_now())
+            changes |= {"uninstall_id": uninstall_id, "began": began}
         self.sequences["installation"] += 1
         # After what the licence has brought.
         sequence = self.sequences["installation"] + 1

@@ -19,6 +19,8 @@ class Remains:
 
     tasks: int
     """On record of engines that are not retired, of accounts that had not been deleted before."""
+    is_known: bool
+    """The vault has deleted all its accounts, and news of each deletion is here."""
     is_judged: bool
     """Every account of it is judged by what is known of its installation and its own state."""
     is_allowed: bool
@@ -33,14 +35,16 @@ def clear(clearance: Clearance, remains: Remains) -> Clearance:
     """Return how far it is now. It is done when no task may run and every rollout has its end.
 
     Those of deleted accounts are the rollouts to nothing: each engine has confirmed that it holds
-    nothing, or is excused. What is still to be judged says nothing yet.
+    nothing, or is excused. What is still to be judged says nothing yet, and what is not known yet
+    may have tasks: it is waited for.
     """
     if not remains.is_judged:
         return clearance
     return replace(
         clearance,
         tasks=max(clearance.tasks, remains.tasks),
-        is_done=not (remains.is_allowed or remains.is_alive or remains.is_rolling_out),
+        is_done=remains.is_known
+        and not (remains.is_allowed or remains.is_alive or remains.is_rolling_out),
     )
 
 

@@ -100,9 +100,11 @@ def standing_of(holding: Holding, account: Account | None) -> Standing:
     """Return how it stands now.
 
     `no_access` stands for whatever keeps each of several owners: who asks which tasks are suspended
-    hears it of each.
+    hears it of each. What was counted as allowed before news that is still to be judged may be more
+    than there is: where nothing is bound, nothing is allowed.
     """
-    is_bound, is_allowed = holding.count > 0, holding.allowed_count > 0
+    is_bound = holding.count > 0
+    is_allowed = is_bound and holding.allowed_count > 0
     if is_allowed or not is_bound:
         return Standing(is_bound, is_allowed)
     return Standing(is_bound, is_allowed, why_nobody(account) or "no_access")

@@ -1,6 +1,7 @@
 """How far uninstallations have got here, and what remains of their extensions."""
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -93,6 +94,14 @@ _DELETED_BEFORE = exists().where(
     RolloutRow.version == AccountRow.version,
     RolloutRow.completed_at < InstallationRow.uninstalled_at,
 )
+_CLOCKS = timedelta(minutes=1)
+"""By how much the database's clock may differ from the broker's, which says when it was begun."""
+_DELETED_SINCE = (AccountRow.state == "deleted") & ~exists().where(
+    RolloutRow.brand_id == AccountRow.brand_id,
+    RolloutRow.account_id == AccountRow.id,
+    RolloutRow.version == AccountRow.version,
+    RolloutRow.opened_at < InstallationRow.uninstalled_at - _CLOCKS,
+)
 _HELD = (
     select(
         func.sum(HoldingRow.count).label("tasks"),
@@ -119,11 +128,15 @@ _REMAINS = (
     select(
         InstallationRow.brand_id,
         InstallationRow.extension,
-        func.coalesce(func.sum(_HELD.c.tasks).filter(~_DELETED_BEFORE), 0),
-        ~_any(AccountRow.is_to_judge.is_(True)),
-        _any(_HELD.c.is_allowed),
-        _any(AccountRow.state != "deleted"),
-        _any(or_(AccountRow.is_to_open, _OPEN_ROLLOUT)),
+        func.coalesce(func.sum(_HELD.c.tasks).filter(~_DELETED_BEFORE), 0).label("tasks"),
+        # Those that the vault deleted for it are among these: fewer are not all of them.
+        func.coalesce(
+            func.count().filter(_DELETED_SINCE) >= InstallationRow.deleted_for_it, false()
+        ).label("is_known"),
+        (~_any(AccountRow.is_to_judge.is_(True))).label("is_judged"),
+        _any(_HELD.c.is_allowed).label("is_allowed"),
+        _any(AccountRow.state != "deleted").label("is_alive"),
+        _any(or_(AccountRow.is_to_open, _OPEN_ROLLOUT)).label("is_rolling_out"),
     )
     .join(
         _KEYS.table,
@@ -169,14 +182,15 @@ async def load_remains(
     """Return what there is of each at one moment: one statement sees it all."""
     rows = await connection.execute(_REMAINS, _KEYS.of(sorted(extensions)))
     return {
-        (brand, extension): Remains(
-            tasks=int(tasks),
-            is_judged=is_judged,
-            is_allowed=is_allowed,
-            is_alive=is_alive,
-            is_rolling_out=is_rolling_out,
+        (one.brand_id, one.extension): Remains(
+            tasks=int(one.tasks),
+            is_known=one.is_known,
+            is_judged=one.is_judged,
+            is_allowed=one.is_allowed,
+            is_alive=one.is_alive,
+            is_rolling_out=one.is_rolling_out,
         )
-        for brand, extension, tasks, is_judged, is_allowed, is_alive, is_rolling_out in rows
+        for one in rows
     }
 
 

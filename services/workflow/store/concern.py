@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from keyturn_contracts.message import Key
-from sqlalchemy import Integer, bindparam, delete, exists, literal, or_, select, union, update
+from sqlalchemy import Integer, bindparam, delete, exists, func, literal, or_, select, union, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -35,7 +35,15 @@ _NOTE = (
     # Not `DO NOTHING`: that would lose what comes while the row that it meets is being deleted.
     .on_conflict_do_update(index_elements=_KEY, set_={ConcernRow.times: ConcernRow.times + 1})
 )
-_DUE = select(*_KEY, ConcernRow.times).order_by(*_KEY).limit(bindparam("most", type_=Integer))
+_DUE = (
+    select(*_KEY, ConcernRow.times)
+    # One of each brand first: none waits behind the thousands of another.
+    .order_by(
+        func.row_number().over(partition_by=ConcernRow.brand_id, order_by=_KEY[1:]),
+        ConcernRow.brand_id,
+    )
+    .limit(bindparam("most", type_=Integer))
+)
 _SEEN = Rows(*_KEY, ConcernRow.times)
 _TO_FORGET = (
     select(*_KEY)
@@ -49,10 +57,10 @@ _TO_FORGET = (
 )
 _FORGET = delete(ConcernRow).where(*(one == _TO_FORGET.c[one.key] for one in _KEY))
 
-_IS_USED = exists().where(
-    UsageRow.brand_id == AccountRow.brand_id,
-    UsageRow.account_id == AccountRow.id,
-    UsageRow.count > 0,
+# What nobody uses any more too: who let go of it after the news was judged by it, and what is on
+# record of the holding was not.
+_WAS_USED = exists().where(
+    UsageRow.brand_id == AccountRow.brand_id, UsageRow.account_id == AccountRow.id
 )
 _IS_OF_EXTENSION = or_(_GIVEN.c.extension == "", AccountRow.extension == _GIVEN.c.extension)
 _CONCERNED = union(
@@ -66,7 +74,6 @@ _CONCERNED = union(
         _GIVEN.c.member != "",
         UsageRow.brand_id == _GIVEN.c.brand_id,
         UsageRow.owner == _GIVEN.c.member,
-        UsageRow.count > 0,
         _IS_OF_EXTENSION,
     ),
     select(AccountRow.brand_id, AccountRow.id).where(
@@ -74,7 +81,7 @@ _CONCERNED = union(
         _GIVEN.c.member == "",
         AccountRow.brand_id == _GIVEN.c.brand_id,
         _IS_OF_EXTENSION,
-        _IS_USED,
+        _WAS_USED,
     ),
 )
 _ACCOUNTS = Rows(AccountRow.brand_id, AccountRow.id)
@@ -117,7 +124,7 @@ async def forget_concerns(connection: AsyncConnection, seen: Mapping[Concern, in
 
 
 async def load_concerned(connection: AsyncConnection, concerns: Iterable[Concern]) -> list[Key]:
-    """Return the accounts that workflows use and whose answer these may change, in order."""
+    """Return the accounts that workflows use, or have used, whose answer these may change."""
     rows = await connection.execute(_CONCERNED, _GIVEN.of(sorted(concerns)))
     return sorted(account_key(*row) for row in rows)
 

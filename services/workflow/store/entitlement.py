@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from keyturn_contracts.catalog import LicenceChanged
-from keyturn_contracts.installation import InstallationChanged
+from keyturn_contracts.installation import InstallationChanged, Uninstallation
 from sqlalchemy import Boolean, Integer, false, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -35,6 +35,7 @@ _INSTALLATIONS = Rows(
     InstallationRow.is_preview,
     InstallationRow.uninstall_id,
     InstallationRow.uninstalled_at,
+    InstallationRow.deleted_for_it,
     InstallationRow.epoch,
     InstallationRow.sequence,
     InstallationRow.is_to_follow,
@@ -109,12 +110,17 @@ async def save_installations(
                 event.preview,
                 ending.uninstall_id if ending else None,
                 ending.started_at if ending else None,
+                _deleted_for(ending) if ending else None,
                 one.epoch,
                 one.sequence,
                 True,
             )
         )
     await connection.execute(_SAVE_INSTALLATIONS, _INSTALLATIONS.of(rows))
+
+
+def _deleted_for(ending: Uninstallation) -> int | None:
+    return None if "credential-vault" in ending.waiting else ending.accounts
 
 
 async def share_brands(connection: AsyncConnection, brands: Iterable[str]) -> None:

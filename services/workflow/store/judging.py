@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from keyturn_contracts.message import Key
-from sqlalchemy import Integer, bindparam, select, update
+from sqlalchemy import Integer, bindparam, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.account import Account
@@ -17,6 +17,11 @@ from shared.database.rows import Rows
 _TO_JUDGE = (
     select(AccountRow.brand_id, AccountRow.id)
     .where(AccountRow.is_to_judge)
+    # One of each brand first: none waits behind the thousands of another.
+    .order_by(
+        func.row_number().over(partition_by=AccountRow.brand_id, order_by=AccountRow.id),
+        AccountRow.brand_id,
+    )
     .limit(bindparam("most", type_=Integer))
 )
 _KEYS = Rows(AccountRow.brand_id, AccountRow.id)

@@ -99,6 +99,8 @@ class InstallationRow(Base):
     """Of the uninstallation that is under way, or was the last."""
     uninstalled_at: Mapped[datetime | None]
     """When that one was begun."""
+    deleted_for_it: Mapped[int | None]
+    """How many accounts the vault has deleted for that one; None until these are all of them."""
     epoch: Mapped[int]
     sequence: Mapped[int]
     is_to_follow: Mapped[bool]

@@ -33,6 +33,7 @@ def upgrade() -> None:
     _create_usage()
     _extend_holdings()
     _tell_parties_apart()
+    op.add_column("installation", sa.Column("deleted_for_it", sa.BigInteger(), nullable=True))
     # Nobody has been given anything yet: what is used comes back with the news of access.
     op.drop_column("account", "creator")
     op.execute("UPDATE account SET is_to_judge = true WHERE state <> 'unknown'")
