@@ -97,11 +97,12 @@ class Suspended:
         `accounts` are those that its tasks use.
         """
         if tasks := self._tasks.get(workflow_id):
-            first = tasks[0]
+            first, *others = tasks
+            more = f" So are {len(others)} more of its tasks." if others else ""
             raise SuspendedError(
                 "suspended",
-                f"Workflow {workflow_id} is not run: its task {first.task_id} may not use account "
-                f"{first.account_id} ({first.reason}), and {len(tasks) - 1} more are suspended.",
+                f"Workflow {workflow_id} is not run: its task {first.task_id} is suspended, which "
+                f"may not use account {first.account_id} ({first.reason}).{more}",
                 tasks=tuple(tasks),
             )
         if not self._knows(accounts):
