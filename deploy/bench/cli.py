@@ -114,6 +114,67 @@ def search(
     )
 
 
+@bench.command()
+def access(
+    data_dir: Annotated[
+        Path, typer.Option(help="A folder for the measurement alone.", file_okay=False)
+    ] = _FOLDER,
+    *,
+    members: Annotated[int, typer.Option(min=10, max=100_000)] = 1000,
+    accounts: Annotated[int, typer.Option(min=10, max=10_000)] = 100,
+    grants: Annotated[int, typer.Option(min=1, max=1000, help="To each account.")] = 50,
+    bulk: Annotated[
+        int, typer.Option(min=1, max=500_000, help="To how many one account is given at once.")
+    ] = 100_000,
+    revocations: Annotated[int, typer.Option(min=1, max=1000, help="One after another.")] = 60,
+    requests: Annotated[
+        int, typer.Option(min=1, max=10_000, help="Over HTTP, in each size of batch.")
+    ] = 100,
+    repeats: Annotated[int, typer.Option(min=1, max=100, help="Of everything.")] = 3,
+    openfga: Annotated[bool, typer.Option(help="Measure OpenFGA too, built by Go.")] = True,
+    figures: Figures = None,
+    output: AnyFormat = Format.TABLE,
+) -> None:
+    """Measure decisions about access, how soon a revocation holds, and changes for very many.
+
+    In process, over HTTP cold and warm, with Redis and without; beside them plain sets, casbin
+    (where it is installed) and OpenFGA. All are asked the same questions, and a wrong answer ends
+    the measurement.
+
+    keyturn bench access --bulk 10000 --no-openfga
+    """
+    # Only here: the rest of the command line starts without it.
+    from deploy.bench.access.report import rows_of  # noqa: PLC0415
+    from deploy.bench.access.run import Sizes, measure  # noqa: PLC0415
+
+    sizes = Sizes(
+        members=members,
+        accounts=accounts,
+        grants=grants,
+        crowd=bulk,
+        revocations=revocations,
+        requests=requests,
+        repeats=repeats,
+    )
+    report = measure(data_dir, sizes=sizes, openfga=openfga, output=figures)
+    for sentence in report["left_out"]:
+        say(sentence)
+    if output is not Format.TABLE:
+        Output(output).one(report, ())
+        return
+    columns = [
+        Column("WHAT", "what"),
+        Column("MEDIAN", "median"),
+        Column("P99", "p99"),
+        Column("PER SECOND", "per_second"),
+        Column("REPEATS", "spread"),
+        Column("SAMPLES", "count"),
+    ]
+    Output().rows(list(rows_of(report)), columns, nothing="")
+    for name, found in report["ratios"].items():
+        say(f"{name.replace('_', ' ')}: {found}")
+
+
 def _show(
     report: dict[str, Any],
     rows: Iterable[Row],

@@ -1,0 +1,1 @@
+"""`keyturn bench access`: decisions about access, beside others on the same data."""

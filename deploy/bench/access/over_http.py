@@ -1,0 +1,175 @@
+"""Decisions over HTTP: in batches, cold and warm, of the service with Redis and without it."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from keyturn_client.commands import Signer
+from keyturn_contracts.rights import Decision
+
+from deploy.bench.access.asking import Server, Timed, batches, connected
+from deploy.bench.access.data import Question
+from deploy.bench.access.in_process import check
+from deploy.bench.access.place import NAME, Place, Service
+from shared.cli.output import say
+
+SIZES = (1, 10, 50, 100)
+CONNECTIONS = 8
+PATH = "/v1/decisions"
+_WARM_UP = 200
+_ELSEWHERE = "bench-elsewhere"
+"""A brand without anything: asking about it warms the code and the connections, and no facts."""
+
+Temper = Literal["cold", "warm"]
+Encode = Callable[[Sequence[Question]], bytes]
+Decode = Callable[[bytes], Sequence[object]]
+
+
+@dataclass(slots=True)
+class Cell:
+    """What was measured of one server, in one temper and one size of batch, for each repeat."""
+
+    milliseconds: list[list[float]] = field(default_factory=list[list[float]])
+    """Of each request, where nothing else was asked."""
+    per_second: list[float] = field(default_factory=list[float])
+    """Decisions, with requests over all connections at once."""
+    cpu_us: list[float] = field(default_factory=list[float])
+    """Microseconds of a core that the server's process took for a decision meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One who answers: how it is asked, and what is right."""
+
+    name: str
+    server: Server
+    path: Callable[[int], str]
+    """For a size of batch."""
+    encode: Encode
+    decode: Decode
+    expected: dict[Question, Any]
+    cpu_seconds: Callable[[], float]
+    sizes: tuple[int, ...] = SIZES
+
+
+Cells = dict[tuple[str, Temper, int], Cell]
+
+
+async def measure_services(
+    place: Place,
+    questions: Sequence[Question],
+    expected: dict[Question, Decision],
+    *,
+    requests: int,
+    repeats: int,
+    others: Sequence[Asked] = (),
+) -> Cells:
+    """Ask both processes; before each repeat they are started again, and know nothing.
+
+    `others` are asked in the same turns. What they keep of earlier answers they keep.
+    """
+    cells: Cells = {}
+    for repeat in range(repeats):
+        say(f"over HTTP, repeat {repeat + 1} of {repeats}")
+        await asyncio.to_thread(place.begin_cold)
+        async with AsyncExitStack() as stack:
+            everybody = [*others]
+            for name, service in (("with_redis", place.cached), ("without_redis", place.plain)):
+                await _warm_up(place, service)
+                server = await stack.enter_async_context(
+                    connected(service.port, connections=CONNECTIONS, token=token_of(place))
+                )
+                everybody.append(asked_service(name, server, service, expected))
+            for temper in ("cold", "warm"):
+                await ask_everybody(cells, everybody, questions, temper, requests)
+    return cells
+
+
+async def ask_everybody(
+    cells: Cells,
+    everybody: Sequence[Asked],
+    questions: Sequence[Question],
+    temper: Temper,
+    requests: int,
+) -> None:
+    """Ask each in each size of batch; in turns, so that what else happens meets all alike.
+
+    The same order of calls asks the same questions: a second time they are warm.
+    """
+    first = 0
+    for size in SIZES:
+        for busy in (False, True):
+            some = batches(questions, size, requests, first)
+            first += size * requests
+            for one in everybody:
+                if size in one.sizes:
+                    cell = cells.setdefault((one.name, temper, size), Cell())
+                    await _ask(cell, one, some, busy=busy)
+
+
+async def _ask(cell: Cell, asked: Asked, some: Sequence[Sequence[Question]], *, busy: bool) -> None:
+    path = asked.path(len(some[0]))
+    bodies = [asked.encode(one) for one in some]
+    cpu = asked.cpu_seconds()
+    ask = asked.server.busily if busy else asked.server.singly
+    timed: Timed = await ask(path, bodies)
+    if busy:
+        count = sum(map(len, some))
+        cell.per_second.append(count / timed.seconds)
+        cell.cpu_us.append((asked.cpu_seconds() - cpu) * 1_000_000 / count)
+    else:
+        cell.milliseconds.append(timed.milliseconds)
+    for questions, answer in zip(some, timed.answers, strict=True):
+        right = [asked.expected[one] for one in questions]
+        check(asked.name, questions, right, asked.decode(answer))
+
+
+def asked_service(
+    name: str, server: Server, service: Service, expected: dict[Question, Decision]
+) -> Asked:
+    return Asked(
+        name=name,
+        server=server,
+        path=lambda _: PATH,
+        encode=encode,
+        decode=decode,
+        expected=expected,
+        cpu_seconds=service.cpu_seconds,
+    )
+
+
+def encode(questions: Sequence[Question]) -> bytes:
+    return json.dumps(
+        {
+            "questions": [
+                {"member": member, "action": action, "account_id": account_id}
+                for member, action, account_id in questions
+            ]
+        }
+    ).encode()
+
+
+def decode(answer: bytes) -> list[Decision]:
+    return [
+        Decision(one["allowed"], one["code"], one.get("way"))
+        for one in json.loads(answer)["decisions"]
+    ]
+
+
+def token_of(place: Place, brand: str | None = None) -> Callable[[], str]:
+    """Return what makes an administrator's token, which is valid for some minutes."""
+    settings = place.backend_settings()
+    if brand is not None:
+        settings = settings.model_copy(update={"brand": brand})
+    signer = Signer.of(settings)
+    return lambda: signer.token(NAME)
+
+
+async def _warm_up(place: Place, service: Service) -> None:
+    async with connected(
+        service.port, connections=CONNECTIONS, token=token_of(place, _ELSEWHERE)
+    ) as server:
+        await server.busily(PATH, [encode([("nobody", "use", "nothing")])] * _WARM_UP)
