@@ -229,6 +229,8 @@ async def test_where_the_copy_cannot_say_the_service_is_asked(brand: Brand) -> N
             outcome = await do(brand, RevokeAccess(account_id="mail", members=("bob",)))
             found = await replica.ask("bob", "use", "mail", at_least=outcome, within=LONG)
             assert found.code == "no_access"
+            found = await replica.ask("bob", "use", "mail", at_least=outcome.revision, within=LONG)
+            assert found.code == "no_access"
             found = await replica.ask_extension("bob", "smtp-relay", within=LONG)
             assert found.way == "licence"
             assert replica.decide("ada", "use", "mail").code == "copy_too_old"

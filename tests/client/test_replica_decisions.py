@@ -229,6 +229,10 @@ async def test_an_outcome_that_may_not_name_all_is_answered_by_nobody_here(
         found = replica.decide("user0", "use", "mail", at_least=outcome(*many))
         assert found.code == "copy_too_old"
 
+        assert replica.decide("user0", "use", "mail", at_least=1).code == "copy_too_old"
+        found = await replica.ask("user0", "use", "mail", at_least=1, within=LONG)
+        assert found.code == "copy_too_old", "nobody is there to ask"
+
         licence = AnnouncedEvent(
             type="keyturn.catalog.LicenceChanged.v1", subject="licence", sequence=1
         )

@@ -137,10 +137,12 @@ def test_after_news_that_cannot_be_read_nothing_is_known_until_something_newer_c
 
     copy = heard(before, record)
     assert domains_of(copy) is None
+    assert (copy.facts, copy.unreadable) == ({}, {LOUD}), "nor is it a fact about access"
     copy.hear([read(before)])
     assert domains_of(copy) is None, "an older one, repeated"
     copy.hear([read(after)])
     assert domains_of(copy) == ("c.example.com",)
+    assert (set(copy.facts), copy.unreadable) == ({LOUD}, set())
     copy.hear([read(record)])
     assert domains_of(copy) == ("c.example.com",), "the unreadable one, repeated"
 

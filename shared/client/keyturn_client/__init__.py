@@ -1,9 +1,10 @@
 """The client library of Keyturn: `Backend` for systems that send commands, `Engine` for engines.
 
-`Replica` says, in their own process, what an extension may connect to and read.
+`Replica` says, in their own process, who may use what, and what an extension may connect to.
 """
 
 from keyturn_contracts.reaching import Judgement
+from keyturn_contracts.rights import Decision
 from keyturn_contracts.sealing import Fetched
 from keyturn_contracts.workflow import Reach, SavedTask, SavedWorkflow
 
@@ -36,6 +37,7 @@ from keyturn_client.settings import (
 __all__ = [
     "Backend",
     "BackendSettings",
+    "Decision",
     "Engine",
     "EngineKeys",
     "EngineSettings",

@@ -1,4 +1,4 @@
-"""What a brand has installed, known in the process that asks: decided in microseconds, no I/O."""
+"""What a brand may use and reach, known in the process that asks: decided in microseconds."""
 
 from keyturn_client.replica.replica import Replica
 

@@ -9,8 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from keyturn_contracts import reasons, rights
-from keyturn_contracts.installation import AboutInstallation
-from keyturn_contracts.message import AnnouncedEvent, CommandApplied
+from keyturn_contracts.message import CommandApplied
 from keyturn_contracts.reaching import Judgement, judge_data, judge_url
 from keyturn_contracts.rights import Action, Decision
 from keyturn_contracts.topics import events_topic
@@ -19,17 +18,11 @@ from keyturn_client.background import Background
 from keyturn_client.replica.access import AccessCopy
 from keyturn_client.replica.asking import Asking, Question
 from keyturn_client.replica.following import Follower
+from keyturn_client.replica.hearing import SERVICES, AtLeast, has_heard, is_of_access
 from keyturn_client.replica.installations import Installation, Installations
-from keyturn_client.replica.told import TOLD
 from keyturn_client.settings import ReplicaSettings
 from keyturn_client.wire import Read
 
-_SERVICES = ("installation", "credential-vault", "access")
-"""Whose events are followed."""
-_FOLLOWED = tuple(f"keyturn.{one}." for one in _SERVICES)
-_ACCESS = "keyturn.access."
-_MOST_NAMED = 100
-"""How many events an outcome names; where it names so many there may be more."""
 _A_WHILE = timedelta(seconds=2)
 _TOO_OLD_TO_DECIDE = Decision(allowed=False, code="copy_too_old")
 
@@ -46,8 +39,6 @@ _UNREADABLE = (
     "What was announced last of {extension} cannot be read here, so nothing is allowed. Update "
     "keyturn-client; its log names the record."
 )
-
-
 _OVERFULL = (
     "Your brand has more members, accounts, grants and enablements than this replica may keep "
     "({most}), so it allows nothing. Raise `max_kept`, or ask the access service."
@@ -78,7 +69,7 @@ class Replica:
         self._access = AccessCopy(settings.brand, self._installations.facts, settings.max_kept)
         self._follower = Follower(
             settings.kafka,
-            [events_topic(one) for one in _SERVICES],
+            [events_topic(one) for one in SERVICES],
             hear=self._hear,
             forget=self._forget,
         )
@@ -138,12 +129,13 @@ class Replica:
         action: Action,
         account_id: str,
         *,
-        at_least: CommandApplied | None = None,
+        at_least: AtLeast | None = None,
     ) -> Decision:
         """Say whether the member may do that with the account now, by what is known here.
 
-        With `at_least` it is `copy_too_old` until all is heard that this outcome announced. A
-        ValueError where that is of a service whose events are not followed.
+        With `at_least` it is `copy_too_old` until all is heard that this outcome announced, and
+        with a bare revision always: `ask` then. A ValueError where the outcome is of a service
+        whose events are not followed.
         """
         # In one expression, not in methods: it is most of what the copy adds to the rule's time.
         age, copy = self._follower.age, self._access
@@ -157,7 +149,7 @@ class Replica:
         return rights.decide(copy.facts, member, action, account_id, datetime.now(UTC))
 
     def decide_extension(
-        self, member: str, extension: str, *, at_least: CommandApplied | None = None
+        self, member: str, extension: str, *, at_least: AtLeast | None = None
     ) -> Decision:
         """As `decide`, of using an extension at all."""
         if not self._is_known(at_least) or self._is_doubtful_of(member, extension):
@@ -170,7 +162,7 @@ class Replica:
         action: Action,
         account_id: str,
         *,
-        at_least: CommandApplied | None = None,
+        at_least: AtLeast | None = None,
         within: timedelta = _A_WHILE,
     ) -> Decision:
         """As `decide`; where that is `copy_too_old`, ask the service, or wait `within` for news.
@@ -190,7 +182,7 @@ class Replica:
         member: str,
         extension: str,
         *,
-        at_least: CommandApplied | None = None,
+        at_least: AtLeast | None = None,
         within: timedelta = _A_WHILE,
     ) -> Decision:
         """As `ask`, of using an extension at all."""
@@ -256,7 +248,7 @@ class Replica:
             self._installations.forget()
             self._access.forget()
 
-    def _is_known(self, at_least: CommandApplied | None) -> bool:
+    def _is_known(self, at_least: AtLeast | None) -> bool:
         age = self._follower.age
         if age is None or age > self._max_age or self._access.is_overfull:
             return False
@@ -286,35 +278,24 @@ class Replica:
             member, extension
         )
 
-    def _has_heard(self, outcome: CommandApplied) -> bool:
-        # Where it names so many, there may be more that it does not name.
-        return len(outcome.events) < _MOST_NAMED and all(map(self._has_heard_of, outcome.events))
-
-    def _has_heard_of(self, event: AnnouncedEvent) -> bool:
-        if not event.type.startswith(_FOLLOWED):
-            raise ValueError(f"Nothing is heard here of what was announced as {event.type}.")
-        kind, _, id_ = event.subject.partition("/")
-        if kind == AboutInstallation.kind:
-            held = self._installations.get(id_)
-            return held is not None and held.position[1] >= event.sequence
-        # Of other kinds no decision rests on them.
-        return kind not in TOLD or self._access.sequence_of(event.subject) >= event.sequence
+    def _has_heard(self, at_least: AtLeast) -> bool:
+        return has_heard(at_least, self._access, self._installations)
 
     async def _ask(
         self,
         question: Question,
         decide: Callable[[], Decision],
-        at_least: CommandApplied | None,
+        at_least: AtLeast | None,
         within: timedelta,
     ) -> Decision:
         found = decide()
         if found.code != "copy_too_old":
             return found
-        # Of another service's outcome the access service may not have heard either.
-        revision = at_least.revision if at_least is not None else None
-        is_theirs = at_least is None or all(one.type.startswith(_ACCESS) for one in at_least.events)
-        if self._asking is not None and is_theirs:
+        revision = at_least.revision if isinstance(at_least, CommandApplied) else at_least
+        if self._asking is not None and is_of_access(at_least):
             return await self._asking.ask(question, revision, within) or found
+        if isinstance(at_least, int):
+            return found
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
                 while (found := decide()).code == "copy_too_old":
