@@ -218,6 +218,24 @@ class EngineRow(Base):
     sequence: Mapped[int]
 
 
+class ChangeRow(Base):
+    """That a transaction changed something of a brand that decisions rest on.
+
+    Triggers add it, so that nothing that changes such a row can forget it; with the changes it is
+    committed. It is looked at by who remembers decisions, and goes when all of them have seen it.
+    """
+
+    __tablename__ = "change"
+    __table_args__ = (_has_a_brand(), Index("change_xid_idx", "xid"))
+
+    brand_id: Mapped[str] = mapped_column(primary_key=True)
+    xid: Mapped[int] = mapped_column(primary_key=True)
+    """The transaction's, all 64 bits of it: what a snapshot shows is told by it."""
+    revision: Mapped[int]
+    """Of the outbox's numbers, so that news that is announced to nobody has one too."""
+    at: Mapped[datetime] = mapped_column(index=True)
+
+
 class AuditRow(Base):
     """Who did what, to whom, with which account or extension. Rows are only ever added."""
 

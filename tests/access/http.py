@@ -10,7 +10,9 @@ from typing import Any
 import httpx
 from keyturn_contracts.actor import Role, sign_token
 
+from services.access.api.routes import access_routes
 from services.access.app import NAME, access_service
+from services.access.remembering.deciding import Deciding
 from services.access.settings import AccessSettings
 from shared.http.server import build_app
 from shared.messaging.context import Context
@@ -29,6 +31,9 @@ class Client:
 
     http: httpx.AsyncClient
     issuer: GivenIssuer
+    deciding: Deciding
+    remembers: bool = False
+    """Have the service see what has changed before it is asked, and ask it twice."""
 
     async def get(
         self,
@@ -60,7 +65,14 @@ class Client:
         if at_least is not None:
             asked["at_least"] = at_least
         headers = self._headers(by, brand, roles)
-        return await self.http.post("/v1/decisions", json=asked, headers=headers)
+        if self.remembers:
+            await self.deciding.watch.look()
+        first = await self.http.post("/v1/decisions", json=asked, headers=headers)
+        if not self.remembers:
+            return first
+        again = await self.http.post("/v1/decisions", json=asked, headers=headers)
+        assert _timeless(again) == _timeless(first)
+        return again
 
     async def decided(self, *questions: dict[str, str], **options: Any) -> list[dict[str, Any]]:
         """Return the decisions of an answer that is there."""
@@ -102,8 +114,10 @@ class Client:
 
 
 @asynccontextmanager
-async def serving(stack: RunningStack, database: Database, folder: Path) -> AsyncGenerator[Client]:
-    """Serve the service's routes on this database."""
+async def serving(
+    stack: RunningStack, database: Database, folder: Path, *, remembers: bool = False
+) -> AsyncGenerator[Client]:
+    """Serve the service's routes on this database; who `remembers` has no jobs all the same."""
     issuer = GivenIssuer(brands=("*",), roles=("administrator", "member", "operator"))
     issuer.write_to(folder)
     service = access_service(AccessSettings())
@@ -116,8 +130,14 @@ async def serving(stack: RunningStack, database: Database, folder: Path) -> Asyn
         engine_keys=service.engine_keys,
         members=service.members,
     )
-    app = build_app(context, Health(), [service.routes(context)])
+    deciding = Deciding(context, AccessSettings(), lambda: 0.0)
+    app = build_app(context, Health(), [access_routes(deciding)])
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://access"
     ) as http:
-        yield Client(http, issuer)
+        yield Client(http, issuer, deciding, remembers)
+
+
+def _timeless(answer: httpx.Response) -> Any:
+    body = answer.json()
+    return {name: value for name, value in body.items() if name not in {"at", "revision"}}

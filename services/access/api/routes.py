@@ -2,14 +2,15 @@
 
 from fastapi import APIRouter, Depends
 
-from services.access.api import accounts, decisions, extensions, members, usable
+from services.access.api import accounts, extensions, members, usable
+from services.access.api.decisions import decision_routes
 from services.access.api.seeing import refuse_engines
-from shared.messaging.context import Context
+from services.access.remembering.deciding import Deciding
 
 
-def access_routes(_context: Context) -> APIRouter:
+def access_routes(deciding: Deciding) -> APIRouter:
     router = APIRouter()
-    router.include_router(decisions.router)
+    router.include_router(decision_routes(deciding))
     for one in (accounts, usable, members, extensions):
         router.include_router(one.router, dependencies=[Depends(refuse_engines)])
     return router

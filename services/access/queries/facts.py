@@ -8,8 +8,9 @@ from keyturn_contracts.rights import AccountFact, Facts, Grant, InstallationFact
 from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_REVISION = "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq"
-_LOAD_REVISION = text(_REVISION)
+from services.access.queries.changes import REVISION, SINCE, Snapshot
+
+_LOAD_REVISION = text(f"SELECT {REVISION}")
 
 # One statement, so one snapshot: facts of different moments could allow what never was allowed.
 # The revision is read while it runs, which is after its snapshot was taken; see `load_facts`.
@@ -47,7 +48,8 @@ _LOAD = text(f"""
         ON held.brand_id = :brand AND held.extension = use.extension
        AND held.member = use.member AND held.state = 'enabled'
     UNION ALL
-    SELECT 'revision', ({_REVISION})::text, NULL, NULL, NULL, NULL
+    SELECT 'moment', {REVISION}::text, pg_current_snapshot()::text, NULL, NULL,
+           EXISTS (SELECT FROM change WHERE brand_id = :brand AND {SINCE})
 """).bindparams(  # noqa: S608  our own words
     *(
         bindparam(name, type_=ARRAY(Text()))
@@ -70,10 +72,18 @@ class Known:
 
     facts: Facts
     revision: int
+    snapshot: Snapshot
+    """That which they were read by."""
+    has_changed: bool
+    """Whether the brand has changed since the snapshot that was named."""
 
 
-async def load_facts(connection: AsyncConnection, brand: str, wanted: Wanted) -> Known:
+async def load_facts(
+    connection: AsyncConnection, brand: str, wanted: Wanted, seen: Snapshot | None = None
+) -> Known:
     """Return what decides about these pairs, in one statement, however many there are.
+
+    With `seen` it also says whether the brand has changed since that snapshot.
 
     `revision` is the last id that the outbox has given to a message, read after the statement's
     snapshot was taken. Whatever the snapshot shows was committed before, and had drawn its ids
@@ -88,6 +98,7 @@ async def load_facts(connection: AsyncConnection, brand: str, wanted: Wanted) ->
         _LOAD,
         {
             "brand": brand,
+            "seen": seen and seen.text,
             "account_ids": [account_id for account_id, _ in accounts],
             "account_members": [member for _, member in accounts],
             "extensions": [extension for extension, _ in extensions],
@@ -95,7 +106,7 @@ async def load_facts(connection: AsyncConnection, brand: str, wanted: Wanted) ->
             "members": sorted({member for _, member in (*accounts, *extensions)}),
         },
     )
-    facts, revision = Facts(), 0
+    facts, revision, snapshot, has_changed = Facts(), 0, Snapshot(""), False
     for kind, name, one, other, until, flag in rows:
         match kind:
             case "list":
@@ -111,8 +122,8 @@ async def load_facts(connection: AsyncConnection, brand: str, wanted: Wanted) ->
             case "enablement":
                 facts.enablements.setdefault(name, set()).add(one)
             case _:
-                revision = int(name)
-    return Known(facts, revision)
+                revision, snapshot, has_changed = int(name), Snapshot(one), bool(flag)
+    return Known(facts, revision, snapshot, has_changed=has_changed)
 
 
 async def load_revision(connection: AsyncConnection) -> int:

@@ -10,6 +10,22 @@ down_revision = None
 _GRANTED = "state = 'granted'"
 _ENABLED = "state = 'enabled'"
 
+_DECISIVE = ("brand", "member", "access_grant", "enablement", "account", "installation")
+"""What decisions rest on."""
+# By the time a trigger runs its transaction has an id, and draws its numbers after that: of whoever
+# has drawn one, everybody who looks later knows whether they are still at work.
+_NOTE_CHANGE = """
+CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO change (brand_id, xid, revision, at)
+  SELECT brand_id, pg_current_xact_id()::text::bigint, nextval('outbox_id_seq'), clock_timestamp()
+    FROM (SELECT DISTINCT brand_id FROM changed) AS brands
+  ON CONFLICT (brand_id, xid) DO NOTHING;
+  RETURN NULL;
+END
+$$
+"""
+
 
 def _text(name: str, *, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text(), nullable=nullable)
@@ -86,6 +102,29 @@ def upgrade() -> None:
         _text("why", nullable=True),
     )
     _index("audit", "subject", ["brand_id", "subject", "id"])
+    _create_changes()
+
+
+def _create_changes() -> None:
+    op.create_table(
+        "change",
+        _text("brand_id"),
+        _number("xid"),
+        _number("revision"),
+        _time("at"),
+        _check("change", "brand", "brand_id <> ''"),
+        sa.PrimaryKeyConstraint("brand_id", "xid", name=op.f("change_pkey")),
+    )
+    _index("change", "xid", ["xid"])
+    _index("change", "at", ["at"])
+    op.execute(_NOTE_CHANGE)
+    for table in _DECISIVE:
+        for verb, rows in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("DELETE", "OLD")):
+            op.execute(
+                f"CREATE TRIGGER note_{verb.lower()} AFTER {verb} ON {table}"
+                f" REFERENCING {rows} TABLE AS changed"
+                " FOR EACH STATEMENT EXECUTE FUNCTION note_change()"
+            )
 
 
 def _create_grants() -> None:

@@ -1,0 +1,1 @@
+"""Decisions that are remembered, and how it is known that they still hold."""
