@@ -7,6 +7,7 @@ from typing import get_args
 
 from keyturn_client import Backend, Replica, ReplicaSettings
 from keyturn_client.http import Http
+from keyturn_client.replica.asking import Question
 from keyturn_contracts.access import (
     DisableExtension,
     EnableExtension,
@@ -30,13 +31,6 @@ MEMBERS = ("ada", "bob", "root", "eve")
 ACCOUNTS = ("mail", "unknown")
 EXTENSIONS = ("smtp-relay", SLUG)
 LONG = timedelta(seconds=60)
-
-
-class Question(Part):
-    member: str
-    action: Action = "use"
-    account_id: str | None = None
-    extension: str | None = None
 
 
 class Questions(Part):
