@@ -68,7 +68,8 @@ def workflow_service(keys: ProofKeys, settings: WorkflowSettings) -> Service:
             Job(
                 name="judge accounts",
                 run=judge,
-                every=five_seconds,
+                # Time alone ends grants.
+                every=second,
             ),
             Job(
                 name="close rollouts",

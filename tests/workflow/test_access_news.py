@@ -6,14 +6,16 @@ from datetime import timedelta
 import pytest
 from keyturn_contracts.message import CommandApplied
 from keyturn_contracts.workflow import HoldingChanged, NotAllowed
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from services.workflow.handlers import handlers
 from services.workflow.jobs.marking import mark
 from services.workflow.store.concern import load_concerns
 from services.workflow.store.judging import lock_to_judge
+from services.workflow.tables import GrantRow
 from shared.messaging.batch import Message, apply_batch
 from tests.workflow.given import (
+    NOON,
     account_event,
     account_news,
     enablement_news,
@@ -166,6 +168,33 @@ async def test_a_grant_that_has_run_out_is_none_whether_that_was_announced_or_no
     await world.take("bob", why_ended="expired")
 
     assert (passed, later, await allowed(world)) == (0, 1, 0)
+
+
+async def test_a_grant_that_runs_out_suspends_before_that_is_announced_and_once(
+    world: World,
+) -> None:
+    await given_binding(world)
+    await world.give("bob", until=utc_now() + timedelta(hours=1))
+    given = await told(world)
+    await pass_the_end(world)
+    over = await told(world)
+    again = await world.mark()
+    await world.take("bob", why_ended="expired")
+    announced = await told(world)
+    await world.give("bob", until=utc_now() + timedelta(hours=1))
+    await told(world)
+    await pass_the_end(world)
+
+    assert (given, over) == ([(True, None, 2)], [(False, "no_access", 3)])
+    assert (again, announced) == (0, [])
+    assert await told(world) == [(False, "no_access", 5)]
+
+
+async def pass_the_end(world: World) -> None:
+    """Have the end of every grant lie behind."""
+    passed = update(GrantRow).where(GrantRow.brand_id == "acme", GrantRow.until.is_not(None))
+    async with world.database.writer.begin() as connection:
+        await connection.execute(passed.values(until=NOON))
 
 
 async def test_older_news_changes_nothing(world: World) -> None:

@@ -1,9 +1,10 @@
-"""Marks the accounts that news of access concerns, so that they are judged again."""
+"""Marks the accounts that news of access, or the end of a grant, concerns: to be judged again."""
 
 from collections.abc import Iterable, Mapping
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from services.workflow.store.access import note_ended
 from services.workflow.store.concern import (
     Concern,
     forget_concerns,
@@ -22,6 +23,7 @@ async def mark_concerned(engine: AsyncEngine, most: int) -> int:
     waited for. Who binds them later sees the news.
     """
     async with engine.begin() as connection:
+        await note_ended(connection, most)
         concerns = await load_concerns(connection, most)
     for brand in _to_wait_for(concerns):
         async with engine.begin() as connection:

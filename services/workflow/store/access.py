@@ -11,13 +11,13 @@ from keyturn_contracts.access import (
 )
 from keyturn_contracts.message import Key
 from keyturn_contracts.rights import Facts, Grant
-from sqlalchemy import func, select
+from sqlalchemy import Integer, bindparam, false, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.workflow.rules.access import Access, know, why_nobody
 from services.workflow.rules.account import Account
 from services.workflow.store.concern import Concern, note_concerns
-from services.workflow.tables import EnablementRow, GrantRow, PolicyRow
+from services.workflow.tables import IS_ENDING, EnablementRow, GrantRow, PolicyRow
 from shared.database.rows import Rows
 from shared.messaging import members
 from shared.messaging.envelope import News, newest_of_each_key
@@ -34,7 +34,24 @@ _GRANTS = Rows(
     GrantRow.epoch,
     GrantRow.sequence,
 )
-_SAVE_GRANTS = _GRANTS.upsert_into(GrantRow, newest_by=[GrantRow.epoch, GrantRow.sequence])
+_SAVE_GRANTS = _GRANTS.upsert_into(
+    GrantRow, newest_by=[GrantRow.epoch, GrantRow.sequence], also={GrantRow.is_over: false()}
+)
+_KEY = (GrantRow.brand_id, GrantRow.account_id, GrantRow.member)
+_TO_END = (
+    select(*_KEY)
+    .where(IS_ENDING, GrantRow.until <= func.now())
+    .order_by(GrantRow.until, *_KEY)
+    .limit(bindparam("most", type_=Integer))
+    .with_for_update(skip_locked=True, of=GrantRow)
+    .cte("to_end")
+)
+_END = (
+    update(GrantRow)
+    .where(*(one == _TO_END.c[one.key] for one in _KEY))
+    .values(is_over=True)
+    .returning(GrantRow.brand_id, GrantRow.account_id)
+)
 _ENABLEMENTS = Rows(
     EnablementRow.brand_id,
     EnablementRow.extension,
@@ -116,6 +133,16 @@ async def save_grants(connection: AsyncConnection, news: Sequence[News[GrantChan
     await note_concerns(
         connection, {Concern(one.brand, account_id=one.event.account_id) for one in newest}
     )
+
+
+async def note_ended(connection: AsyncConnection, most: int) -> int:
+    """Have accounts judged again of which grants have run out, and return how many grants.
+
+    Access ends them too, and says so: whoever it is that is late, nobody keeps what has run out.
+    """
+    ended = (await connection.execute(_END, {"most": most})).all()
+    await note_concerns(connection, {Concern(*one) for one in ended})
+    return len(ended)
 
 
 async def save_enablements(

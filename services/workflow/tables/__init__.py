@@ -20,9 +20,17 @@ from services.workflow.tables.record import (
     WorkflowRow,
 )
 from services.workflow.tables.rollout import ProofRow, RolloutRow
-from services.workflow.tables.schema import IS_OPEN, IS_TO_COUNT, IS_UNINSTALLING, UNKNOWN, Base
+from services.workflow.tables.schema import (
+    IS_ENDING,
+    IS_OPEN,
+    IS_TO_COUNT,
+    IS_UNINSTALLING,
+    UNKNOWN,
+    Base,
+)
 
 __all__ = [
+    "IS_ENDING",
     "IS_OPEN",
     "IS_TO_COUNT",
     "IS_UNINSTALLING",

@@ -9,7 +9,7 @@ from keyturn_contracts.installation import InstallationState
 from sqlalchemy import Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.schema import IS_UNINSTALLING, Base, has_a_brand
+from services.workflow.tables.schema import IS_ENDING, IS_UNINSTALLING, Base, has_a_brand
 
 
 class AccountRow(Base):
@@ -126,6 +126,7 @@ class GrantRow(Base):
     __table_args__ = (
         has_a_brand(),
         Index("access_grant_member_idx", "brand_id", "member", "account_id"),
+        Index("access_grant_until_idx", "until", postgresql_where=IS_ENDING),
     )
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
@@ -134,6 +135,8 @@ class GrantRow(Base):
     level: Mapped[Level] = mapped_column(Text)
     state: Mapped[GrantState] = mapped_column(Text)
     until: Mapped[datetime | None]
+    is_over: Mapped[bool] = mapped_column(server_default=text("false"))
+    """That moment has passed, and the account is judged again for it, announced or not."""
     epoch: Mapped[int]
     sequence: Mapped[int]
 

@@ -11,6 +11,9 @@ UNKNOWN = "unknown"
 IS_OPEN = text("rollout.state IN ('open', 'overdue')")
 IS_UNINSTALLING = text("installation.state = 'uninstalling'")
 IS_TO_COUNT = text("recount.changes > recount.counted")
+IS_ENDING = text(
+    "access_grant.state = 'granted' AND access_grant.until IS NOT NULL AND NOT access_grant.is_over"
+)
 """The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
 

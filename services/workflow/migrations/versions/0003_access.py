@@ -47,10 +47,17 @@ def _create_copies() -> None:
         _text("level"),
         _text("state"),
         sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_over", sa.Boolean(), nullable=False, server_default="false"),
         _number("epoch"),
         _number("sequence"),
     )
     op.create_index("access_grant_member_idx", "access_grant", ["brand_id", "member", "account_id"])
+    op.create_index(
+        "access_grant_until_idx",
+        "access_grant",
+        ["until"],
+        postgresql_where=sa.text("state = 'granted' AND until IS NOT NULL AND NOT is_over"),
+    )
     _create(
         "enablement",
         ("extension", "member"),
