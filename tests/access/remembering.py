@@ -17,8 +17,8 @@ from redis.exceptions import RedisError
 from sqlalchemy import event
 
 from deploy.local.redis import binary
-from services.access.remembering.deciding import Answer, Deciding
-from services.access.remembering.memory import Question
+from services.access.remembering.deciding import Deciding
+from services.access.remembering.memory import Question, Remembered
 from services.access.settings import AccessSettings
 from services.access.store.people import load_listed
 from shared.database.engines import create_engine
@@ -80,6 +80,16 @@ async def own_redis() -> AsyncGenerator[OwnRedis]:
             own.kill()
 
 
+@dataclass(frozen=True)
+class Told:
+    """An answer, by question."""
+
+    caller: Actor
+    decisions: dict[Question, Remembered]
+    revision: int
+    at: datetime
+
+
 @dataclass
 class Process:
     """What remembers, with a count of what it asks the database for answers."""
@@ -100,7 +110,7 @@ class Process:
         brand: str = "acme",
         by: str = "root",
         roles: Collection[Role] = ("administrator", "member"),
-    ) -> Answer:
+    ) -> Told:
         """Answer as its route does: from memory, or else otherwise."""
         actor = actor_of(brand, by, roles)
 
@@ -108,7 +118,9 @@ class Process:
             return questions
 
         found = self.deciding.recall(actor, needed, at_least or 0)
-        return found or await self.deciding.answer(actor, needed, at_least or 0)
+        found = found or await self.deciding.answer(actor, needed, at_least or 0)
+        decisions = dict(zip(questions, found.decisions, strict=True))
+        return Told(found.caller, decisions, found.revision, found.at)
 
     async def allows(self, *questions: Question, at_least: int | None = 0) -> list[bool]:
         found = (await self.answer(*questions, at_least=at_least)).decisions

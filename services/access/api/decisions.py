@@ -59,7 +59,7 @@ def decision_routes(deciding: Deciding) -> APIRouter:
 
 
 def _needed(questions: Sequence[Question], caller: Actor) -> Sequence[Question]:
-    """Return what is to be decided: what is asked, and of others' accounts whether it is theirs."""
+    """Return what is asked, and behind it whether those accounts are theirs that others may use."""
     return [*questions, *_shares(_others(questions, caller), caller)]
 
 
@@ -85,11 +85,10 @@ def _shares(others: Sequence[Question], caller: Actor) -> list[Question]:
 
 
 def _response(questions: Sequence[Question], found: Answer) -> Response:
-    decisions = found.decisions
-    others = _others(questions, found.caller)
-    if not all(decisions[one].allowed for one in _shares(others, found.caller)):
+    asked, shares = found.decisions[: len(questions)], found.decisions[len(questions) :]
+    if not all(one.allowed for one in shares):
         raise _not_about_others()
-    bodies = b",".join([decisions[one].body for one in questions])
+    bodies = b",".join([one.body for one in asked])
     at = found.at.isoformat().replace("+00:00", "Z")
     answer = b'{"decisions":[%b],"revision":%d,"at":"%b"}' % (bodies, found.revision, at.encode())
     return Response(answer, media_type="application/json")

@@ -1,7 +1,7 @@
 """Answers questions from memory where that is as good as the database, and else from there."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic
@@ -27,7 +27,7 @@ PATIENCE = 2.0
 """How many seconds a revision is waited for that the service does not know."""
 _PAUSE = 0.05
 
-Needed = Callable[[Actor], Collection[Question]]
+Needed = Callable[[Actor], Sequence[Question]]
 """What whoever asks, with the roles that the list leaves them, needs decided; it may refuse."""
 
 
@@ -41,7 +41,8 @@ class Answer:
 
     caller: Actor
     """With the roles that the list leaves them."""
-    decisions: Mapping[Question, Remembered]
+    decisions: Sequence[Remembered]
+    """In the order of what was needed."""
     revision: int
     """It is at least as new as this."""
     at: datetime
@@ -53,6 +54,7 @@ class _Read:
 
     answer: Answer
     known: Known
+    decisions: Mapping[Question, Remembered]
     listed: Mapping[str, Listed | None]
 
 
@@ -108,12 +110,12 @@ class Deciding:
             return None
         at = datetime.now(UTC)
         remembered = view.brand.decisions
-        decisions: dict[Question, Remembered] = {}
+        decisions: list[Remembered] = []
         for question in needed(caller):
             found = remembered.get(question)
             if found is None or (found.until is not None and found.until <= at):
                 return None
-            decisions[question] = found
+            decisions.append(found)
         return Answer(caller, decisions, view.revision, at)
 
     async def _borrow(self, view: View, actor: Actor, needed: Needed) -> Answer | None:
@@ -121,7 +123,7 @@ class Deciding:
         caller = _as_listed(view, actor)
         if caller is None:
             return None
-        missing = [one for one in needed(caller) if one not in view.brand.decisions]
+        missing = {one for one in needed(caller) if one not in view.brand.decisions}
         found = await self._lending.find(view, missing)
         if found is None:
             return None
@@ -144,21 +146,24 @@ class Deciding:
         # Afterwards: what ran out while the facts were read does not count.
         at = datetime.now(UTC)
         decisions = {one: decide_one(known.facts, one, at) for one in questions}
-        answer = Answer(caller, decisions, known.revision, at)
-        return _Read(answer, known, {one: listed.get((brand, one)) for brand, one in people})
+        answer = Answer(caller, [decisions[one] for one in questions], known.revision, at)
+        said: dict[str, Listed | None] = {
+            subject: listed.get((brand, subject)) for brand, subject in people
+        }
+        return _Read(answer, known, decisions, said)
 
     async def _remember(self, view: View | None, read: "_Read") -> None:
         """Keep what was decided, unless it is of another moment than what is kept already."""
         if view is None:
             return
-        brand, decisions = view.brand.name, read.answer.decisions
+        brand = view.brand.name
         if read.known.has_changed:
             # What is remembered is older: it is let go, and the next is looked for at once.
             self.memory.doubt([brand])
             await self.watch.look_for([brand])
             return
-        self.memory.add(view, decisions, read.listed)
-        await self._lending.keep(brand, decisions, read.known.snapshot)
+        self.memory.add(view, read.decisions, read.listed)
+        await self._lending.keep(brand, read.decisions, read.known.snapshot)
 
 
 def decide_one(facts: Facts, asked: Question, at: datetime) -> Remembered:

@@ -55,21 +55,13 @@ class Watch:
 
     def jobs(self) -> Sequence[Job]:
         every = timedelta(seconds=self._settings.look_every_seconds)
-        jobs = [
-            # After each commit here, and when nothing is committed here.
-            Job(name="look what has changed", run=self._look_and_tell, every=every),
-            Job(
-                name="forget old changes",
-                run=self._forget,
-                every=timedelta(minutes=1),
-                woken_by=(),
-            ),
-        ]
-        if self._redis is not None:
-            # It waits by itself.
-            hear = Job(name="hear what has changed", run=self.hear, every=timedelta(), woken_by=())
-            jobs.append(hear)
-        return jobs
+        minute = timedelta(minutes=1)
+        # After each commit here, and when nothing is committed here.
+        look = Job(name="look what has changed", run=self._look_and_tell, every=every)
+        # It waits by itself.
+        hear = Job(name="hear what has changed", run=self.hear, every=timedelta(), woken_by=())
+        forget = Job(name="forget old changes", run=self._forget, every=minute, woken_by=())
+        return (look, forget) if self._redis is None else (look, hear, forget)
 
     async def look(self) -> tuple[str, ...]:
         """Ask the database what has changed, and return of which brands something has."""
