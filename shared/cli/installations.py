@@ -170,7 +170,8 @@ def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
 def counts_of(process: Row) -> str:
     """Say what an uninstallation has ended so far."""
     accounts, tasks = counted(process["accounts"], "account"), counted(process["tasks"], "task")
-    return f"{accounts} deleted, {tasks} suspended"
+    grants = counted(process["grants"], "grant")
+    return f"{accounts} deleted, {tasks} suspended, {grants} ended"
 
 
 def write_impact(shown: Row, write: Callable[[str], None]) -> None:

@@ -91,7 +91,7 @@ async def _looked_at(options: Sends, http: Http, extension: str) -> str | None:
 async def _watch(http: Http, extension: str, seconds: float) -> Row:
     """Tell how far it has got, and return what there was when it was complete."""
     path = f"/v1/installations/{extension}"
-    process: Row = {"waiting": PARTICIPANTS, "accounts": 0, "tasks": 0}
+    process: Row = {"waiting": PARTICIPANTS, "accounts": 0, "tasks": 0, "grants": 0}
     try:
         async with asyncio.timeout(seconds):
             with watching(f"Uninstalling {extension}") as watched:
@@ -115,6 +115,7 @@ async def _watch(http: Http, extension: str, seconds: float) -> Row:
         "state": shown["state"],
         "accounts_deleted": process["accounts"],
         "tasks_suspended": process["tasks"],
+        "grants_ended": process["grants"],
     }
 
 
