@@ -138,7 +138,8 @@ def test_everything_is_measured(whole: tuple[dict[str, Any], str]) -> None:
 
     judges = {"rule", "rule_with_sentences", "replica", "plain_sets"}
     servers = {"with_redis", "without_redis"}
-    told = {"service", "cached_answer", "replica", "everywhere"}
+    told = {"service", "cached_answer", "cached_answer_without_redis", "replica", "everywhere"}
+    told |= {"outcome", "bare_aiokafka_and_one_commit"}
     changes = {"", "_in_replica", "_bare_sql"}
     if by_casbin.is_there():
         judges |= {"casbin", "casbin_by_account"}
@@ -151,8 +152,8 @@ def test_everything_is_measured(whole: tuple[dict[str, Any], str]) -> None:
         changes |= {"_openfga"}
     assert set(report["in_process"]) == judges
     assert set(report["http"]) == servers
-    for by_temper in report["http"].values():
-        assert set(by_temper) == {"cold", "warm"}
+    for name, by_temper in report["http"].items():
+        assert set(by_temper) == {"cold", "warm"} | ({"lent"} if name == "with_redis" else set())
         for by_size in by_temper.values():
             assert set(by_size) == set(map(str, SIZES))
             assert all(one["request"]["count"] == 2 for one in by_size.values())

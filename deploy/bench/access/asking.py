@@ -16,6 +16,7 @@ from deploy.local.problems import StackProblem
 T = TypeVar("T")
 
 _LIMIT = 8 * 1024 * 1024
+_HOST = "127.0.0.1"
 _GOOD = (b"200", b"201")
 
 
@@ -35,38 +36,44 @@ class Timed(NamedTuple):
 class Connection:
     """One that stays open, with one request at a time."""
 
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._host = host
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def open(self) -> None:
+        """Connect where it is not open: who was asked nothing for some seconds closes it."""
+        if self._streams is not None:
+            reader, writer = self._streams
+            if not (reader.at_eof() or writer.is_closing()):
+                return
+            writer.close()
+        self._streams = await asyncio.open_connection(_HOST, self._port, limit=_LIMIT)
+
+    def close(self) -> None:
+        if self._streams is not None:
+            self._streams[1].close()
 
     async def post(self, path: str, body: bytes, token: str | None = None) -> bytes:
         """Return the body of the answer, or raise `NoAnswerError`."""
+        await self.open()
+        assert self._streams is not None  # noqa: S101  it was opened
+        reader, writer = self._streams
         bearer = f"Authorization: Bearer {token}\r\n" if token else ""
         head = (
-            f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-            f"{bearer}Content-Length: {len(body)}\r\n\r\n"
+            f"POST {path} HTTP/1.1\r\nHost: {_HOST}:{self._port}\r\n"
+            f"Content-Type: application/json\r\n{bearer}Content-Length: {len(body)}\r\n\r\n"
         )
-        self._writer.write(head.encode() + body)
-        answered = await self._reader.readuntil(b"\r\n\r\n")
+        writer.write(head.encode() + body)
+        try:
+            answered = await reader.readuntil(b"\r\n\r\n")
+            said = await _body(reader, answered.lower())
+        # The first is an EOFError, which the command line takes for the end of its own input.
+        except (asyncio.IncompleteReadError, ConnectionError) as error:
+            raise NoAnswerError(f"{path} was not answered: the connection was closed.") from error
         status = answered.split(b" ", 2)[1]
-        said = await self._body(answered.lower())
         if status not in _GOOD:
             raise NoAnswerError(f"{path} answered {status.decode()}: {said.decode()[:500]}")
         return said
-
-    async def _body(self, head: bytes) -> bytes:
-        if b"transfer-encoding: chunked" in head:
-            parts: list[bytes] = []
-            while length := int(await self._reader.readline(), 16):
-                parts.append(await self._reader.readexactly(length))
-                await self._reader.readexactly(2)
-            await self._reader.readexactly(2)
-            return b"".join(parts)
-        _, _, after = head.partition(b"content-length:")
-        return await self._reader.readexactly(int(after.split(b"\r\n", 1)[0]))
 
 
 class Server:
@@ -101,6 +108,8 @@ class Server:
                 answers[number] = await connection.post(path, body, token)
                 taken[number] = (perf_counter() - began) * 1000
 
+        for one in connections:
+            await one.open()
         began = perf_counter()
         await asyncio.gather(*map(ask, connections))
         return Timed(answers, taken, perf_counter() - began)
@@ -111,14 +120,14 @@ async def connected(
     port: int, *, connections: int, token: Callable[[], str] | None = None
 ) -> AsyncGenerator[Server]:
     """Connect to a server on this machine; `token` makes what is valid for some minutes."""
-    opened = [
-        await asyncio.open_connection("127.0.0.1", port, limit=_LIMIT) for _ in range(connections)
-    ]
+    opened = [Connection(port) for _ in range(connections)]
     try:
-        yield Server([Connection(*one, f"127.0.0.1:{port}") for one in opened], token)
+        for one in opened:
+            await one.open()
+        yield Server(opened, token)
     finally:
-        for _, writer in opened:
-            writer.close()
+        for one in opened:
+            one.close()
 
 
 def batches(items: Sequence[T], size: int, count: int, first: int) -> list[list[T]]:
@@ -126,3 +135,15 @@ def batches(items: Sequence[T], size: int, count: int, first: int) -> list[list[
     endless = cycle(items)
     some = islice(endless, first % len(items), None)
     return [list(islice(some, size)) for _ in range(count)]
+
+
+async def _body(reader: asyncio.StreamReader, head: bytes) -> bytes:
+    if b"transfer-encoding: chunked" in head:
+        parts: list[bytes] = []
+        while length := int(await reader.readline(), 16):
+            parts.append(await reader.readexactly(length))
+            await reader.readexactly(2)
+        await reader.readexactly(2)
+        return b"".join(parts)
+    _, _, after = head.partition(b"content-length:")
+    return await reader.readexactly(int(after.split(b"\r\n", 1)[0]))

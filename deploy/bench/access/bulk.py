@@ -48,7 +48,7 @@ async def measure(
     repeats: int,
     granted: Callable[[], None],
 ) -> Taken:
-    """Grant and revoke in turns; each is seen in the replica and then at both processes.
+    """Grant and revoke in turns; each is seen in the replica and then at all processes.
 
     `granted` is called once, in another thread, when the first grant is everywhere.
     `grant`: until the last outcome is told. `grant_in_replica`: until the replica says so of all.
@@ -59,13 +59,13 @@ async def measure(
         for what, kind in (("grant", GrantAccess), ("revoke", RevokeAccess)):
             commands = [kind(account_id=account_id, members=some) for some in parts(crowd)]
             began = perf_counter()
-            told, heard = await asyncio.gather(
+            (revision, told), heard = await asyncio.gather(
                 _told(backend, commands),
                 _heard(replica, account_id, crowd, allowed=kind is GrantAccess),
             )
             taken.setdefault(what, []).append(told - began)
             taken.setdefault(f"{what}_in_replica", []).append(heard - began)
-            await _check(place, account_id, crowd, allowed=kind is GrantAccess)
+            await _check(place, account_id, crowd, allowed=kind is GrantAccess, at_least=revision)
             if what == "grant" and repeat == 0:
                 await asyncio.to_thread(granted)
             say(f"{what} of {len(crowd):,}, repeat {repeat + 1}: {told - began:.1f} s")
@@ -74,9 +74,8 @@ async def measure(
     return taken
 
 
-async def _told(backend: Backend, commands: Sequence[Command]) -> float:
-    await send_all(backend, commands)
-    return perf_counter()
+async def _told(backend: Backend, commands: Sequence[Command]) -> tuple[int, float]:
+    return await send_all(backend, commands), perf_counter()
 
 
 async def _heard(
@@ -97,14 +96,16 @@ async def _heard(
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _check(place: Place, account_id: str, members: Sequence[str], *, allowed: bool) -> None:
-    for service in (place.cached, place.plain):
+async def _check(
+    place: Place, account_id: str, members: Sequence[str], *, allowed: bool, at_least: int
+) -> None:
+    """Ask all processes about all members, for answers as new as the last outcome."""
+    for service in place.services:
         async with connected(service.port, connections=1, token=token_of(place)) as server:
             for some in parts(members, MAX_NAMED):
                 asked: list[Question] = [(member, "use", account_id) for member in some]
-                wrong = sum(
-                    one.allowed != allowed for one in decode(await server.post(PATH, encode(asked)))
-                )
+                answer = await server.post(PATH, encode(asked, at_least=at_least))
+                wrong = sum(one.allowed != allowed for one in decode(answer))
                 if wrong:
                     raise WrongAnswerError(f"{service.settings.stem} is wrong about {wrong}.")
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.bench.access.place import NAME, Place, cpu_seconds, free_port
+from deploy.bench.access.place import NAME, Place, cpu_seconds, free_port, resident_bytes
 from deploy.local.children import Child, Command, last_line, run_to_end
 from deploy.local.jars import cache_folder
 from deploy.local.ports import LOOPBACK, is_free
@@ -37,6 +37,9 @@ class Process:
 
     def cpu_seconds(self) -> float:
         return cpu_seconds(self.child.pid)
+
+    def resident_bytes(self) -> int:
+        return resident_bytes(self.child.pid)
 
 
 def built() -> Path | None:
@@ -71,7 +74,7 @@ def running(place: Place, program: Path) -> Generator[dict[str, Process]]:
         raise StackProblem(f"OpenFGA could not make its tables: {last_line(log)}")
     processes: dict[str, Process] = {}
     try:
-        port = place.plain.port
+        port = place.alone.port
         for name, more in (
             ("openfga", {}),
             ("openfga_with_cache", {"OPENFGA_CHECK_QUERY_CACHE_ENABLED": "true"}),

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from time import monotonic
+from typing import Any, Literal, NamedTuple
 
 from keyturn_client.commands import Signer
 from keyturn_contracts.rights import Decision
@@ -20,10 +21,13 @@ SIZES = (1, 10, 50, 100)
 CONNECTIONS = 8
 PATH = "/v1/decisions"
 _WARM_UP = 200
+_TOKEN_SECONDS = 60.0
 _ELSEWHERE = "bench-elsewhere"
 """A brand without anything: asking about it warms the code and the connections, and no facts."""
 
-Temper = Literal["cold", "warm"]
+Temper = Literal["cold", "lent", "warm"]
+"""`cold`: nobody was asked that before. `lent`: another process was, with the same Redis. `warm`:
+the same one was."""
 Encode = Callable[[Sequence[Question]], bytes]
 Decode = Callable[[bytes], Sequence[object]]
 
@@ -36,8 +40,10 @@ class Cell:
     """Of each request, where nothing else was asked."""
     per_second: list[float] = field(default_factory=list[float])
     """Decisions, with requests over all connections at once."""
-    cpu_us: list[float] = field(default_factory=list[float])
-    """Microseconds of a core that the server's process took for a decision meanwhile."""
+    cpu_seconds: float = 0.0
+    """That the server's process had a core meanwhile, in all repeats together."""
+    decisions: int = 0
+    """How many it made in that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,11 @@ class Asked:
     decode: Decode
     expected: dict[Question, Any]
     cpu_seconds: Callable[[], float]
-    sizes: tuple[int, ...] = SIZES
+
+
+class _Turn(NamedTuple):
+    asked: Asked
+    temper: Temper
 
 
 Cells = dict[tuple[str, Temper, int], Cell]
@@ -67,47 +77,49 @@ async def measure_services(
     repeats: int,
     others: Sequence[Asked] = (),
 ) -> Cells:
-    """Ask both processes; before each repeat they are started again, and know nothing.
+    """Ask all processes; before another repeat they are started again, and know nothing.
 
     `others` are asked in the same turns. What they keep of earlier answers they keep.
     """
     cells: Cells = {}
     for repeat in range(repeats):
         say(f"over HTTP, repeat {repeat + 1} of {repeats}")
-        await asyncio.to_thread(place.begin_cold)
+        if repeat:
+            await asyncio.to_thread(place.begin_cold)
         async with AsyncExitStack() as stack:
-            everybody = [*others]
-            for name, service in (("with_redis", place.cached), ("without_redis", place.plain)):
+            ours: list[Asked] = []
+            for service in place.services:
                 await _warm_up(place, service)
                 server = await stack.enter_async_context(
                     connected(service.port, connections=CONNECTIONS, token=token_of(place))
                 )
-                everybody.append(asked_service(name, server, service, expected))
-            for temper in ("cold", "warm"):
-                await ask_everybody(cells, everybody, questions, temper, requests)
+                with_redis = service is not place.alone
+                name = "with_redis" if with_redis else "without_redis"
+                ours.append(asked_service(name, server, service, expected))
+            first, second, alone = ours
+            # What is lent is lent for seconds: it is asked for at once.
+            turns = [_Turn(first, "cold"), _Turn(second, "lent"), _Turn(first, "warm")]
+            for one in (alone, *others):
+                turns += (_Turn(one, "cold"), _Turn(one, "warm"))
+            await _ask_in_turns(cells, turns, questions, requests)
     return cells
 
 
-async def ask_everybody(
+async def _ask_in_turns(
     cells: Cells,
-    everybody: Sequence[Asked],
+    turns: Sequence[_Turn],
     questions: Sequence[Question],
-    temper: Temper,
     requests: int,
 ) -> None:
-    """Ask each in each size of batch; in turns, so that what else happens meets all alike.
-
-    The same order of calls asks the same questions: a second time they are warm.
-    """
+    """Ask each in each size of batch, so that what else happens meets all alike."""
     first = 0
     for size in SIZES:
         for busy in (False, True):
             some = batches(questions, size, requests, first)
             first += size * requests
-            for one in everybody:
-                if size in one.sizes:
-                    cell = cells.setdefault((one.name, temper, size), Cell())
-                    await _ask(cell, one, some, busy=busy)
+            for one, temper in turns:
+                cell = cells.setdefault((one.name, temper, size), Cell())
+                await _ask(cell, one, some, busy=busy)
 
 
 async def _ask(cell: Cell, asked: Asked, some: Sequence[Sequence[Question]], *, busy: bool) -> None:
@@ -119,7 +131,8 @@ async def _ask(cell: Cell, asked: Asked, some: Sequence[Sequence[Question]], *, 
     if busy:
         count = sum(map(len, some))
         cell.per_second.append(count / timed.seconds)
-        cell.cpu_us.append((asked.cpu_seconds() - cpu) * 1_000_000 / count)
+        cell.cpu_seconds += asked.cpu_seconds() - cpu
+        cell.decisions += count
     else:
         cell.milliseconds.append(timed.milliseconds)
     for questions, answer in zip(some, timed.answers, strict=True):
@@ -141,15 +154,13 @@ def asked_service(
     )
 
 
-def encode(questions: Sequence[Question]) -> bytes:
-    return json.dumps(
-        {
-            "questions": [
-                {"member": member, "action": action, "account_id": account_id}
-                for member, action, account_id in questions
-            ]
-        }
-    ).encode()
+def encode(questions: Sequence[Question], *, at_least: int | None = None) -> bytes:
+    asked = [
+        {"member": member, "action": action, "account_id": account_id}
+        for member, action, account_id in questions
+    ]
+    body: dict[str, Any] = {"questions": asked}
+    return json.dumps(body if at_least is None else body | {"at_least": at_least}).encode()
 
 
 def decode(answer: bytes) -> list[Decision]:
@@ -160,12 +171,20 @@ def decode(answer: bytes) -> list[Decision]:
 
 
 def token_of(place: Place, brand: str | None = None) -> Callable[[], str]:
-    """Return what makes an administrator's token, which is valid for some minutes."""
+    """Return what makes an administrator's token, which is the same one for a minute."""
     settings = place.backend_settings()
     if brand is not None:
         settings = settings.model_copy(update={"brand": brand})
     signer = Signer.of(settings)
-    return lambda: signer.token(NAME)
+    token, until = "", 0.0
+
+    def valid() -> str:
+        nonlocal token, until
+        if monotonic() > until:
+            token, until = signer.token(NAME), monotonic() + _TOKEN_SECONDS
+        return token
+
+    return valid
 
 
 async def _warm_up(place: Place, service: Service) -> None:

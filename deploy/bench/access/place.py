@@ -1,4 +1,4 @@
-"""A stack of the measurement's own, and the access service on it: with Redis, and without."""
+"""A stack of the measurement's own, and processes of the access service on it."""
 
 import asyncio
 import sys
@@ -49,7 +49,6 @@ class Service:
     _child: Child | None = None
 
     def start(self) -> None:
-        """Start it, and wait until it serves."""
         words = (sys.executable, "-P", "-m", "deploy", "serve", NAME, "--settings")
         self._child = Child(
             Command(
@@ -59,9 +58,11 @@ class Service:
                 stop_within=20.0,
             )
         )
+
+    def wait_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         while not answers_ready(self.port):
-            if self._child.exit_code is not None:
+            if self._child is None or self._child.exit_code is not None:
                 raise StackProblem(f"The service ended: {last_line(self.log)}")
             if time.monotonic() > deadline:
                 raise TimedOut(f"The service was not ready in time: {self.log} may say why.")
@@ -77,7 +78,7 @@ class Service:
         return cpu_seconds(self._child.pid) if self._child is not None else 0.0
 
     def resident_bytes(self) -> int:
-        return psutil.Process(self._child.pid).memory_info().rss if self._child is not None else 0
+        return resident_bytes(self._child.pid) if self._child is not None else 0
 
 
 @dataclass
@@ -86,10 +87,27 @@ class Place:
 
     data: DataFolder
     plan: Plan
-    cached: Service
+    first: Service
     """It has Redis."""
-    plain: Service
+    second: Service
+    """It has the same Redis, and finds there what the first one has decided."""
+    alone: Service
     """It has none: what it is told of one leads nowhere."""
+
+    @property
+    def services(self) -> tuple[Service, ...]:
+        return self.first, self.second, self.alone
+
+    def start(self) -> None:
+        """Start all processes of the service, and wait until they serve."""
+        for one in self.services:
+            one.start()
+        for one in self.services:
+            one.wait_ready()
+
+    def stop(self) -> None:
+        for one in self.services:
+            one.stop()
 
     def kafka_of(self, principal: str) -> Kafka:
         known = self.plan.kafka_of(principal)
@@ -101,7 +119,7 @@ class Place:
 
     def backend_settings(self) -> BackendSettings:
         """Return how an administrator of the brand asks; the services beside access do not run."""
-        url = f"http://{LOOPBACK}:{self.plain.port}"
+        url = f"http://{LOOPBACK}:{self.first.port}"
         return BackendSettings(
             kafka=self.kafka_of(BACKEND),
             services=Services(credential_vault=url, workflow=url, access=url),
@@ -116,12 +134,10 @@ class Place:
         return ReplicaSettings(kafka=self.kafka_of(ENGINE), brand=BRAND, max_age=timedelta(hours=1))
 
     def begin_cold(self) -> None:
-        """Start both processes again, with a Redis that holds nothing."""
-        for one in (self.cached, self.plain):
-            one.stop()
+        """Start all of them again, with a Redis that holds nothing."""
+        self.stop()
         self._empty_redis()
-        for one in (self.cached, self.plain):
-            one.start()
+        self.start()
 
     def _empty_redis(self) -> None:
         redis: Any = Redis(
@@ -135,7 +151,7 @@ class Place:
 
 @contextmanager
 def running_place(folder: Path) -> Generator[Place]:
-    """Start the parts and both processes of the service; all of it ends with the block."""
+    """Start the parts and the processes of the service; all of it ends with the block."""
     data = make_folder(folder)
     # Never somebody else's parts: Redis is emptied, and events are published for other services.
     stack = Stack(data.root, say=say, external=External())
@@ -143,26 +159,32 @@ def running_place(folder: Path) -> Generator[Place]:
     try:
         settings = stack.settings_of(NAME)
         asyncio.run(upgrade(settings.database, NAME))
+        second = _elsewhere(settings, settings.http.port)
+        alone = _elsewhere(settings, second.http.port)
+        nowhere = settings.redis.model_copy(update={"socket": data.redis / "nobody.sock"})
         place = Place(
             data=data,
             plan=stack.plan,
-            cached=_service(data, settings, "access"),
-            plain=_service(data, _without_redis(data, settings), "access-without-redis"),
+            first=_service(data, settings, "access"),
+            second=_service(data, second, "access-second"),
+            alone=_service(data, alone.model_copy(update={"redis": nowhere}), "access-alone"),
         )
-        place.cached.start()
-        place.plain.start()
+        place.start()
         yield place
     finally:
         if place is not None:
-            place.cached.stop()
-            place.plain.stop()
+            place.stop()
         stack.stop()
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return how long a process has had a core."""
+    """Return how long a process has had a core; it is counted in hundredths of a second."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
+
+
+def resident_bytes(pid: int) -> int:
+    return psutil.Process(pid).memory_info().rss
 
 
 def free_port(above: int) -> int:
@@ -176,7 +198,6 @@ def _service(data: DataFolder, settings: ServiceSettings, name: str) -> Service:
     return Service(name=name, settings=file, port=settings.http.port, log=data.log_of(name))
 
 
-def _without_redis(data: DataFolder, settings: ServiceSettings) -> ServiceSettings:
-    nowhere = settings.redis.model_copy(update={"socket": data.redis / "nobody.sock"})
-    http = settings.http.model_copy(update={"port": free_port(settings.http.port)})
-    return settings.model_copy(update={"redis": nowhere, "http": http})
+def _elsewhere(settings: ServiceSettings, port: int) -> ServiceSettings:
+    http = settings.http.model_copy(update={"port": free_port(port)})
+    return settings.model_copy(update={"http": http})

@@ -47,7 +47,7 @@ class Sizes:
     """To each account."""
     crowd: int = 100_000
     revocations: int = 60
-    requests: int = 100
+    requests: int = 60
     """In each size of batch, singly and over all connections."""
     repeats: int = 3
 
@@ -131,10 +131,8 @@ async def _measure(place: Place, sizes: Sizes, program: Path | None) -> dict[str
         many, size = await _measure_many(
             place, backend, replica, known=known, sizes=sizes, store=store
         )
-        resident = {
-            "service_with_redis": place.cached.resident_bytes(),
-            "service_without_redis": place.plain.resident_bytes(),
-        }
+        resident = {one.settings.stem: one.resident_bytes() for one in place.services}
+        resident |= {name: one.process.resident_bytes() for name, one in store.items()}
     return report.figures(
         data=report.shape(data, known.questions),
         in_process=judged,

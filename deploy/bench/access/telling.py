@@ -62,17 +62,21 @@ async def tell(place: Place, backend: Backend, data: Data) -> Moments:
     return moments
 
 
-async def send_all(backend: Backend, commands: Iterable[Command]) -> None:
-    """Send commands, some at once, and wait for their outcomes; raise `RefusedError` for any."""
+async def send_all(backend: Backend, commands: Iterable[Command]) -> int:
+    """Send commands, some at once, wait for their outcomes, and return the highest revision.
+
+    Raises `RefusedError` for any that is refused.
+    """
     turns = asyncio.Semaphore(_AT_ONCE)
 
-    async def send(command: Command) -> None:
+    async def send(command: Command) -> int:
         async with turns:
             outcome = await backend.ask(command)
         if isinstance(outcome, CommandRefused):
             raise RefusedError(f"{outcome.command}: {outcome.message}")
+        return outcome.revision or 0
 
-    await asyncio.gather(*map(send, commands))
+    return max(await asyncio.gather(*map(send, commands)), default=0)
 
 
 def registrations(members: Sequence[str], role: MemberRole) -> list[RegisterMembers]:
