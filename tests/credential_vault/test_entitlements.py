@@ -15,6 +15,7 @@ from keyturn_contracts.catalog import (
 )
 from keyturn_contracts.credential_vault import DeleteAccount, EditAccount, VerifyAccount
 from keyturn_contracts.installation import ExtensionSuspended
+from keyturn_contracts.message import CommandRefused, Event
 
 from deploy.demo.certificate import Certificate
 from tests.batches import asked, news
@@ -139,6 +140,67 @@ async def test_a_licence_that_goes_while_a_provider_answers_adds_no_account(
 
     assert server.logins == [("right", True)]
     assert await vault.outcome(command) == "not_licensed"
+
+
+async def given_account_at(vault: Vault, server: MailServer) -> None:
+    """Add an account of the third party's extension, which is tried at a real server."""
+    await given_pager(vault)
+    await vault.hear(installation())
+    command = await vault.adding(RIGHT, server.settings, extension="pager")
+    await vault.deliver(command)
+    await vault.tried()
+    assert await vault.outcome(command) == "applied"
+    server.logins.clear()
+
+
+@pytest.mark.parametrize(
+    ("gone", "reason"),
+    [
+        (NOTHING, "not_licensed"),
+        (installation(ExtensionSuspended, state="suspended"), "not_licensed"),
+        (installation(uninstall_id="u1"), "not_installed"),
+    ],
+    ids=["no licence", "suspended", "being uninstalled"],
+)
+async def test_what_is_under_way_when_the_right_to_it_goes_is_not_tried_and_says_so(
+    vault: Vault, server: MailServer, gone: Event, reason: str
+) -> None:
+    """The account is as it was when the right comes back."""
+    await given_account_at(vault, server)
+    rotation = await vault.rotating(RIGHT)
+    verification = asked(VerifyAccount(account_id="mail"))
+    await vault.deliver(rotation, verification)
+
+    await vault.hear(gone)
+    await vault.tried()
+
+    assert server.logins == []
+    assert [await vault.outcome(one) for one in (rotation, verification)] == [reason, reason]
+    assert await vault.told() == ["AccountAdded"]
+    assert await vault.versions() == {1: "current", 2: "refused"}
+    await vault.hear(LICENSED, installation())
+    again = await vault.rotating(RIGHT)
+    await vault.deliver(again)
+    await vault.tried()
+    assert await vault.outcome(again) == "applied"
+
+
+async def test_a_verification_whose_domain_is_gone_says_so_and_leaves_the_account_connected(
+    vault: Vault, server: MailServer
+) -> None:
+    await given_account_at(vault, server)
+    await vault.hear(installation(declared=()))
+    verification = asked(VerifyAccount(account_id="mail"))
+    await vault.deliver(verification)
+    await vault.tried()
+
+    refused = await vault.answer(verification)
+    assert isinstance(refused, CommandRefused)
+    assert refused.reason == "provider_unreachable"
+    assert "All domains are blocked" in refused.message
+    assert server.logins == []
+    assert await vault.told() == ["AccountAdded"]
+    assert (await vault.audited())[-1][:3] == ("verify", "refused", "address_refused")
 
 
 async def test_accounts_of_a_retired_extension_go_on(vault: Vault) -> None:

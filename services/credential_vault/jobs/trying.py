@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from keyturn_contracts.credential_vault import AddAccount, VerifyAccount
+from keyturn_contracts.credential_vault import VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,9 +36,6 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
-_NOT_ENTITLED = Finding(
-    "provider_unreachable", "Nothing was tried: your brand may not use this extension."
-)
 _NOT_ACCEPTED = Finding(
     "provider_unreachable",
     "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "
@@ -96,8 +93,8 @@ class Trials:
         """Return whom to ask, or what is known without asking; None where it cannot be opened."""
         if one.is_deleted:
             return _NOT_ASKED
-        if one.command is AddAccount and why_not(one.entitlement) is not None:
-            return _NOT_ENTITLED
+        if (reason := why_not(one.entitlement)) is not None:
+            return Finding(reason)
         if one.extension is not None and not is_accepted(one.entitlement, one.extension.version):
             return _NOT_ACCEPTED
         if one.extension is None or one.secret is None:
