@@ -319,10 +319,11 @@ def _meant(token: str) -> Ranges:
 
 
 def _between(low: Ranges, high: Ranges, text: str) -> Ranges:
-    ends = {*low, *high}
-    if len(low) > 1 or len(high) > 1 or any(one != other for one, other in ends) or low > high:
-        raise PatternError(f"{text} is no class")
-    return ((low[0][0], high[0][0]),)
+    match low, high:
+        case ((first, same),), ((last, likewise),) if first == same <= last == likewise:
+            return ((first, last),)
+        case _:
+            raise PatternError(f"{text} is no class")
 
 
 def _outside(ranges: Iterable[tuple[str, str]]) -> Ranges:
