@@ -142,7 +142,13 @@ def told(installation: Installation) -> dict[str, Any]:
         "version": in_force.version,
         "may_add_domains": in_force.may_add_domains,
         "declared": tuple(
-            DeclaredDomain(rule=one.rule, slots=one.slots, is_wide=one.wide_because is not None)
+            DeclaredDomain(
+                rule=one.rule,
+                slots=one.slots,
+                derived=one.derived,
+                defaults=one.defaults,
+                is_wide=one.wide_because is not None,
+            )
             for one in in_force.domains
             if one.blocked_because is None
         ),

@@ -130,6 +130,14 @@ class DeclaredDomain(Part):
     rule: str
     slots: dict[str, str] = Field(default_factory=dict)
     """For each slot, the pattern that was accepted and its value must match."""
+    derived: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] | None = None
+    """For each slot that no setting fills, the accepted templates whose first complete one does.
+
+    Absent, as `defaults`, where it was not told yet: then nobody can say what was accepted.
+    """
+    defaults: dict[str, str] | None = None
+    """What was accepted to fill a setting that is left out: of its slots and of their templates.
+    A setting of these that is not in it has no default, whatever a newer manifest says."""
     is_wide: bool = False
     """Several owners live below its wildcard, and the manifest says why it is needed."""
 
