@@ -8,6 +8,7 @@ from keyturn_contracts.catalog import LegalDocument
 
 from services.installation.rules.domain import Coverage, within
 from services.installation.rules.review import MOST_DECLARED, Review, ReviewedDomain
+from services.installation.rules.width import ANY_HOST
 
 _NAMED = 50
 """How many sentences are given; of the rest it is said how many they are."""
@@ -141,6 +142,8 @@ def _wider_domains(before: Review, after: Review) -> Iterable[str]:
                 yield from _wide(one)
         elif _filling(one) != _filling(same):
             yield f"What accounts may fill into {one.shown} is different."
+            if one.wide != same.wide:
+                yield from _wide(one)
         elif one.wide_because != same.wide_because:
             yield from _wide(one)
 
@@ -151,7 +154,10 @@ def _filling(one: ReviewedDomain) -> tuple[object, ...]:
 
 
 def _wide(one: ReviewedDomain) -> Iterable[str]:
-    if one.wide_because is not None:
+    if one.wide == ANY_HOST:
+        why = f" It needs that because: {one.wide_because}" if one.wide_because else ""
+        yield f"{one.shown} is {ANY_HOST}.{why}"
+    elif one.wide_because is not None:
         yield f"Below {one.shown} several owners live. It needs that because: {one.wide_because}"
 
 

@@ -24,6 +24,8 @@ class Declared(NamedTuple):
     rule: str
     shown: str
     problem: str | None = None
+    whole_host: str | None = None
+    """The slot that is all of the host, where one is."""
 
 
 def read_declared(domain: DomainRule, private: frozenset[str]) -> Declared:
@@ -38,7 +40,8 @@ def read_declared(domain: DomainRule, private: frozenset[str]) -> Declared:
         )
     except DomainError as error:
         return Declared(domain.rule, domain.rule, error.message)
-    return Declared(str(read), read.shown)
+    whole = read.labels[0] if isinstance(read, Template) and not read.name else None
+    return Declared(str(read), read.shown, whole_host=whole)
 
 
 def read_added(text: str, private: frozenset[str]) -> Rule | DomainError:

@@ -25,8 +25,9 @@ from keyturn_contracts.message import Part
 from keyturn_contracts.templates import SLOT
 from pydantic import Field
 
-from services.installation.rules.domain import read_declared
+from services.installation.rules.domain import Declared, read_declared
 from services.installation.rules.policy import PLAIN, Policy
+from services.installation.rules.width import ANY_HOST, SEVERAL_OWNERS, is_any_host
 
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
 
@@ -48,13 +49,16 @@ class ReviewedDomain(Part):
     """For people: in both spellings where it is international."""
     purpose: str
     slots: dict[str, str] = Field(default_factory=dict)
-    """For each slot, the pattern that its value must match."""
+    """For each slot, the pattern that its value must match. The value is that of the account's
+    setting of this name, unless `derived` names the slot."""
     derived: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For each slot that no setting fills, the templates whose first complete one does."""
     defaults: dict[str, str] = Field(default_factory=dict)
     """What fills it where an account's setting is left out: of its slots and of their templates."""
+    wide: str | None = None
+    """How far it reaches, where that is more than one owner's hosts: `rules/width.py`."""
     wide_because: str | None = None
-    """Why it needs a wildcard below which several owners live."""
+    """Why its publisher says that it needs a name below which several owners live."""
     blocked_because: str | None = None
     """Why it is not reached although it is declared: today's rules refuse it."""
 
@@ -160,9 +164,19 @@ def _read(domain: DomainRule, filling: "_Filling", private: frozenset[str]) -> R
         slots=filling.slots,
         derived=filling.derived,
         defaults=filling.defaults,
+        wide=_width_of(domain, read, filling),
         wide_because=domain.wide_because,
         blocked_because=read.problem,
     )
+
+
+def _width_of(domain: DomainRule, read: Declared, filling: "_Filling") -> str | None:
+    if read.problem is not None:
+        return None
+    slot = read.whole_host
+    if slot is not None and is_any_host(filling.slots[slot], filling.derived.get(slot)):
+        return ANY_HOST
+    return None if domain.wide_because is None else SEVERAL_OWNERS
 
 
 class _Filling(NamedTuple):

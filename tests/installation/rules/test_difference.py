@@ -178,6 +178,27 @@ def test_what_is_refused_by_now_is_blocked_in_what_is_left_too() -> None:
     assert not left.is_reached
 
 
+def test_a_host_that_any_setting_names_is_said_to_be_wide() -> None:
+    bound = SERVER.model_copy(update={"slots": {"host": "[a-z]+[.]example[.]com", "port": "25"}})
+
+    new = compare(review(domains=()), review(2)).widens
+    wider = compare(review(domains=(bound,)), review(2, domains=(OTHER_SLOT,))).widens
+    same = compare(review(domains=(SERVER,)), review(2, domains=(OTHER_SLOT,))).widens
+
+    said = "{host}:{port} is any host that an account's settings name."
+    assert new[2] == said
+    assert wider == ("What accounts may fill into {host}:{port} is different.", said)
+    assert same == wider[:1]
+
+
+def test_what_was_accepted_before_it_was_called_wide_needs_no_new_consent() -> None:
+    """What is on record says nothing of it; what it reaches is the same."""
+    [on_record] = review(domains=(SERVER,)).domains
+    before = review().model_copy(update={"domains": (on_record.model_copy(update={"wide": None}),)})
+
+    assert compare(before, review(2, domains=(SERVER,))) == Difference()
+
+
 def test_what_takes_a_wildcards_place_is_no_more_than_a_manifest_may_have() -> None:
     """Otherwise each version that narrows one of many wildcards adds hosts, until no event fits."""
     wide = [domain(f"*.z{one}.example.com") for one in range(2)]

@@ -70,7 +70,7 @@ def test_domains_beyond_the_most_are_not_even_read() -> None:
     shown = on_record(domains=(*plain, beyond)).domains[-1]
 
     assert (shown.rule, shown.shown) == (beyond.rule, beyond.rule)
-    assert shown.slots == {}
+    assert (shown.slots, shown.wide) == ({}, None)
     assert shown.blocked_because is not None
     assert "first 300" in shown.blocked_because
 
