@@ -61,6 +61,8 @@ class ConsentBody(BaseModel):
     digest: str
     review: Review
     """All that was accepted."""
+    suffix_list: str | None = None
+    """By what its domains were judged; absent where that was not recorded yet."""
 
 
 class WholeInstallationBody(InstallationBody):
@@ -134,6 +136,8 @@ class DomainChangeBody(BaseModel):
     by: str
     reason: str
     revision: int
+    suffix_list: str | None = None
+    """By what it was judged; absent where that was not recorded yet."""
 
 
 class DomainsBody(BaseModel):
@@ -181,6 +185,7 @@ def whole_body_of(one: Installation, consents: Sequence[Any]) -> WholeInstallati
                 at=row.at,
                 digest=row.digest,
                 review=Review.model_validate(row.review),
+                suffix_list=row.suffix_list,
             )
             for row in consents
         ],

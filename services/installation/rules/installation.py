@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import (
     AccountHost,
     AddedDomain,
@@ -105,6 +106,8 @@ class DomainChange:
     at: datetime
     revision: int
     """Of the effective list after it."""
+    suffix_list: str
+    """By what the domain was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,4 +168,4 @@ def told(installation: Installation) -> dict[str, Any]:
 
 
 def event_about(kind: type[InstallationChanged], installation: Installation) -> InstallationChanged:
-    return kind.model_validate(told(installation))
+    return kind.model_validate(told(installation) | {"suffix_list": SUFFIX_LIST_VERSION})

@@ -26,6 +26,9 @@ MAX_HOSTS = 2000
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 """As somebody typed it; `keyturn_contracts.domains` says what it means, or why it is refused."""
 
+SuffixList = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""The versions of the lists of shared names that domains are judged by, in one string."""
+
 _AboutAnInstallation = Literal["not_an_administrator", "not_licensed", "not_installed"]
 InstallExtensionReason = Literal[
     "not_an_administrator",
@@ -149,6 +152,8 @@ class AddedDomain(Part):
     by: str
     reason: str
     at: datetime
+    suffix_list: SuffixList | None = None
+    """By what it was judged when it was added; absent where that was not recorded yet."""
 
 
 class AccountHost(Part):
@@ -170,6 +175,8 @@ class Consent(Part):
     digest: Hex256
     privacy_policy: LegalDocument | None = None
     terms: LegalDocument | None = None
+    suffix_list: SuffixList | None = None
+    """By what its domains were judged; absent where that was not recorded yet."""
 
 
 class ProposedChange(Part):
@@ -220,6 +227,8 @@ class InstallationChanged(AboutInstallation, Event):
     """The effective list: exactly what may be reached. Empty: all domains are blocked."""
     domains_revision: int = Field(ge=1)
     """Rises whenever the effective list changes."""
+    suffix_list: SuffixList | None = None
+    """By what the service judged domains when it said this; absent where it did not say so yet."""
     permissions: tuple[BrandData, ...] = ()
     consent: Consent | None = None
     proposed: ProposedChange | None = None

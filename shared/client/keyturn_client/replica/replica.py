@@ -4,6 +4,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.reaching import Judgement, judge_data, judge_url
 from keyturn_contracts.topics import events_topic
 
@@ -101,4 +102,10 @@ class Replica:
 
 
 def _blocked(extension: str, message: str) -> Judgement:
-    return Judgement(extension=extension, allowed=False, code="copy_too_old", message=message)
+    return Judgement(
+        extension=extension,
+        allowed=False,
+        code="copy_too_old",
+        message=message,
+        suffix_list=SUFFIX_LIST_VERSION,
+    )
