@@ -113,11 +113,14 @@ def test_what_is_shipped_has_no_problem(slug: str) -> None:
         (LEAVES, "schemes.0.probe.token.url", "https://evil.example.com/", "the probe's token url"),
         (LEAVES, "domains.0.rule", "*.tea-leaves.example.com", "asks api.tea-leaves.example.org"),
         ("webservice", "settings.1.pattern", "ftp://.*", "the pattern of probe_url has to begin w"),
+        ("webservice", "settings.1.pattern", "https://a|x", "has to begin with https://, in each"),
+        ("webservice", "settings.1.pattern", "(?:https://)?x", "with https://, in each of"),
         ("webservice", "settings.1.pattern", ABSENT, "the pattern of probe_url has to begin with"),
         ("webservice", "additional_domains.allowed", False, "probe_url, which may be anywhere: le"),
         ("servicenow", "derived.0.first_of.1", "{instance}.example.com", "asks {instance}.example"),
         ("servicenow", "derived.0.first_of.1", "{instance}/x", "asks {instance}/x, which none of"),
-        ("servicenow", "derived.0.first_of.1", "{instance}" * 500, "url is too long, or can take"),
+        ("servicenow", "schemes.1.probe.url", "https://" + "{host}" * 330, "url is too long, or"),
+        (PIGEON, "schemes.0.probe.url", f"https://{'a' * 501}/", "url is too long, or can take"),
         # Statuses, rules and failures.
         (LEAVES, "schemes.0.probe.statuses", [99], "statuses have 99, which no answer ends with."),
         (LEAVES, "schemes.0.probe.statuses", [100], "statuses have 100, which no answer ends wit"),
@@ -181,6 +184,7 @@ def test_what_could_not_work_or_would_be_unsafe_is_refused(
         (LEAVES, "domains.0.rule", "API.tea-leaves.example.org:443"),
         (LEAVES, "schemes.0.probe.failures", [{"path": "a.0.b", "verdict": "unknown"}]),
         ("sftp-load", "schemes.0.probe.passphrase", ABSENT),
+        ("webservice", "settings.1.pattern", "^(?:https://api|https://www).*$"),
         ("sftp-load", "settings.3.default", "/inbox"),
         ("smtp-relay", "domains", []),
         ("snowflake-extract", "schemes.0.probe.body", '{"a": {"b": "{user}"}}'),
@@ -191,7 +195,7 @@ def test_what_works_is_accepted(slug: str, place: str, value: Any) -> None:
 
 
 def test_a_sentence_is_printable_and_short_whatever_a_publisher_writes() -> None:
-    [one] = told("slack", "domains.0.rule", "slack.com\x1b[2J" + "x" * 2000)[-1:]
+    [one] = told("slack", "domains.0.rule", "slack.com\x1b[2J" + "x" * 1900)[-1:]
 
     assert one.isprintable()
     assert len(one) <= 500

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Collection, Iterator
 
-from keyturn_contracts.catalog import Manifest
+from keyturn_contracts.catalog import FieldSpec, Manifest
 from keyturn_contracts.domains import DomainError, check_template
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot
 from services.catalog.rules.manifest.wording import repeated
@@ -13,8 +14,9 @@ _SCHEME = "https://"
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
 _AUTHORITY = re.compile(r"(?:[a-z0-9_.-]|\{[a-z][a-z0-9_]*\})+(?::(?:[0-9]+|\{[a-z][a-z0-9_]*\}))?")
 _DEFAULT_PORT = ":443"
-_MOST_FORMS = 100
+_MOST_FORMS = 30
 _LONGEST_FORM = 4000
+_LONGEST_AUTHORITY = 500
 _TOO_MANY = "is too long, or can take too many forms; use fewer derived values."
 
 
@@ -59,13 +61,12 @@ def problems_of_address(
     place: str, authority: str, manifest: Manifest, names: Names
 ) -> Iterator[str]:
     """Say that no rule covers an address, `host` or `host:port`, whose port is 443 where absent."""
-    rules = [one.rule.lower().removesuffix(_DEFAULT_PORT) for one in manifest.domains]
-    if _is_covered(authority, rules):
-        return
-    forms = _forms(authority, names)
-    if forms is None:
+    rules = {one.rule.lower().removesuffix(_DEFAULT_PORT) for one in manifest.domains}
+    forms = [authority] if _is_covered(authority, rules) else _forms(authority, names)
+    if forms is None or max(map(len, forms)) > _LONGEST_AUTHORITY:
         yield f"{place} {_TOO_MANY}"
-    for form in forms or []:
+        return
+    for form in forms:
         if not _is_covered(form, rules) and not _is_the_brands(form, manifest):
             yield f"{place} asks {form}, which none of the extension's domains covers."
 
@@ -74,17 +75,16 @@ def _authority(url: str) -> str:
     return _END_OF_AUTHORITY.split(url.removeprefix(_SCHEME), maxsplit=1)[0]
 
 
-def _is_covered(authority: str, rules: list[str]) -> bool:
+def _is_covered(authority: str, rules: Collection[str]) -> bool:
+    if len(authority) > _LONGEST_AUTHORITY:
+        return False
     host, separator, port = authority.lower().removesuffix(_DEFAULT_PORT).partition(":")
-    for rule in rules:
-        name, of_rule, port_of_rule = rule.partition(":")
-        if (separator, port) != (of_rule, port_of_rule):
-            continue
-        if host == name:
-            return True
-        if name.startswith("*.") and host.endswith(name[1:]) and len(host) >= len(name):
-            return True
-    return False
+    if f"{host}{separator}{port}" in rules:
+        return True
+    labels = host.split(".")
+    # What is below a name has a label before it, which is not empty.
+    names = (".".join(labels[at:]) for at in range(1 if labels[0] else 2, len(labels)))
+    return any(f"*.{name}{separator}{port}" in rules for name in names)
 
 
 def _is_the_brands(authority: str, manifest: Manifest) -> bool:
@@ -98,13 +98,23 @@ def _problems_of_brands_url(
     given = names.settings.get(name) or names.fields.get(name)
     if given is None:
         return
-    if given.pattern is None or not given.pattern.removeprefix("^").startswith(_SCHEME):
-        yield f"{place} is {name}, so the pattern of {name} has to begin with https://."
+    if not _begins_with_scheme(given):
+        yield (
+            f"{place} is {name}, so the pattern of {name} has to begin with https://, in each of "
+            "its alternatives."
+        )
     if not manifest.may_add_domains:
         yield (
             f"{place} is {name}, which may be anywhere: let brands add domains, or name a host "
             "that a domain of the extension covers."
         )
+
+
+def _begins_with_scheme(given: FieldSpec) -> bool:
+    try:
+        return given.pattern is not None and read_pattern(given.pattern).begins_with(_SCHEME)
+    except PatternError:
+        return False
 
 
 def _forms(template: str, names: Names) -> list[str] | None:
