@@ -1,13 +1,10 @@
 """Accounts follow the brand's licence and installations, as their news comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from keyturn_contracts.catalog import (
-    AdditionalDomains,
-    DomainRule,
     ExtensionPublished,
     ExtensionRetired,
     LicenceChanged,
@@ -17,11 +14,10 @@ from keyturn_contracts.credential_vault import DeleteAccount, EditAccount, Verif
 from keyturn_contracts.installation import ExtensionSuspended
 from keyturn_contracts.message import CommandRefused, Event
 
-from deploy.demo.certificate import Certificate
 from tests.batches import asked, news
 from tests.credential_vault.given import LICENSED, PAGER, SMTP, installation
 from tests.credential_vault.http import Client, serving
-from tests.credential_vault.mail import MailServer, mail_server
+from tests.credential_vault.mail import MailServer
 from tests.credential_vault.vault import GivenEngine, Vault, completed
 from tests.running_stack import RunningStack
 from tests.waiting import eventually
@@ -32,13 +28,6 @@ SIGNING = "signing-secret"
 RIGHT = {"username": "keyturn", "password": "right"}
 ENGINE = GivenEngine()
 NOTHING = LicenceChanged(extensions=())
-
-
-@pytest.fixture
-async def server(certificate: Certificate) -> AsyncGenerator[MailServer]:
-    async with mail_server(certificate) as server:
-        server.passwords.add("right")
-        yield server
 
 
 async def given_pager(vault: Vault, manifest: Manifest = PAGER) -> None:
@@ -278,84 +267,3 @@ async def test_a_fetch_waits_a_moment_for_news_of_the_licence(
         await vault.hear(LICENSED)
 
         assert (await waiting).version == 1
-
-
-# Addresses.
-
-FIXED = PAGER.model_copy(update={"domains": ()})
-NO_MORE = FIXED.model_copy(
-    update={"additional_domains": AdditionalDomains(allowed=False, why="There is one server.")}
-)
-
-
-async def added_with(vault: Vault, server: MailServer, manifest: Manifest, *added: str) -> str:
-    await given_pager(vault, manifest)
-    await vault.hear(installation(declared=manifest.domains, added=added))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-    return await vault.outcome(command) or "open"
-
-
-async def test_a_domain_that_the_brand_added_may_be_tried(vault: Vault, server: MailServer) -> None:
-    assert await added_with(vault, server, FIXED, f"localhost:{server.port}") == "applied"
-    assert server.logins == [("right", True)]
-
-
-@pytest.mark.parametrize(
-    ("manifest", "added"),
-    [(FIXED, ()), (FIXED, ("localhost",)), (NO_MORE, ("localhost:{port}",))],
-    ids=["nothing added", "another port", "an extension that lets nobody add"],
-)
-async def test_no_other_address_is_tried(
-    vault: Vault, server: MailServer, manifest: Manifest, added: tuple[str, ...]
-) -> None:
-    rules = [one.format(port=server.port) for one in added]
-
-    assert await added_with(vault, server, manifest, *rules) == "address_refused"
-    assert server.logins == []
-
-
-async def test_a_domain_that_was_added_counts_no_more_when_adding_is_not_allowed_any_more(
-    vault: Vault, server: MailServer
-) -> None:
-    await given_pager(vault, FIXED)
-    rule = f"localhost:{server.port}"
-    await vault.hear(installation(declared=(), added=(rule,), may_add_domains=False))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "address_refused"
-
-
-@pytest.mark.parametrize(
-    "accepted",
-    [(), (DomainRule(rule="{host}:{port}", purpose="x", slots={"host": "x", "port": "[0-9]+"}),)],
-    ids=["another domain", "another pattern"],
-)
-async def test_what_a_newer_version_asks_for_is_not_tried_before_somebody_accepts_it(
-    vault: Vault, server: MailServer, accepted: tuple[DomainRule, ...]
-) -> None:
-    await given_pager(vault)
-    await vault.hear(installation(declared=accepted))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "address_refused"
-    assert server.logins == []
-
-
-async def test_a_newer_version_that_nobody_accepted_fills_no_slot(
-    vault: Vault, server: MailServer
-) -> None:
-    """It may fill the same rule otherwise: by derived values, or by defaults."""
-    await given_pager(vault)
-    await vault.hear(installation(version=2))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "provider_unreachable"
-    assert server.logins == []

@@ -16,7 +16,7 @@ from services.credential_vault.providers.provider import Providers
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
-from services.credential_vault.rules.entitlement import is_accepted, why_not
+from services.credential_vault.rules.entitlement import NOT_ACCEPTED, in_force, why_not
 from services.credential_vault.rules.trial import Trial, is_worth_another
 from services.credential_vault.rules.verifying import conclude_verification
 from services.credential_vault.settings import VaultSettings
@@ -36,11 +36,6 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
-_NOT_ACCEPTED = Finding(
-    "provider_unreachable",
-    "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "
-    "administrator has to accept it first.",
-)
 
 
 class Trials:
@@ -95,11 +90,12 @@ class Trials:
             return _NOT_ASKED
         if (reason := why_not(one.entitlement)) is not None:
             return Finding(reason)
-        if one.extension is not None and not is_accepted(one.entitlement, one.extension.version):
-            return _NOT_ACCEPTED
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
+        manifest = in_force(one.extension, one.entitlement)
+        if manifest is None:
+            return Finding("provider_unreachable", NOT_ACCEPTED)
         try:
             fields = await open_secret(self._keys, one.at, one.secret)
         except (DoesNotOpenError, UnknownKeyError) as error:
@@ -107,8 +103,8 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        manifest = reachable(one.extension.manifest, one.entitlement)
-        return self._providers.prepare(manifest, one.scheme, one.settings, fields)
+        allowed = reachable(manifest, one.entitlement)
+        return self._providers.prepare(allowed, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:
         async def run() -> None:

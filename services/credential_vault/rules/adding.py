@@ -38,7 +38,11 @@ def decide_addition(
     if isinstance(extension, Refused):
         return extension
     content = judge_content(
-        extension.manifest, command.scheme, command.settings, desk.unsealed[asked.id]
+        extension,
+        desk.entitlement(command.extension),
+        command.scheme,
+        command.settings,
+        desk.unsealed[asked.id],
     )
     if not isinstance(content, Content):
         return content

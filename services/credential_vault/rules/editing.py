@@ -65,7 +65,8 @@ def decide_rotation(
     if (refused := refuse_use(account.extension, entitlement, desk.contact)) is not None:
         return refused
     content = judge_content(
-        known_extension(desk, account.extension).manifest,
+        known_extension(desk, account.extension),
+        entitlement,
         command.scheme or account.scheme,
         account.settings if command.settings is None else command.settings,
         desk.unsealed[asked.id],
