@@ -1,10 +1,12 @@
 """Tries versions at their providers: claimed, tried outside any transaction, settled in one."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +30,7 @@ from shared.messaging.handlers import Aggregate
 from shared.messaging.latest import SequenceTaken
 from shared.messaging.settle import settle
 from shared.security.keys import DoesNotOpenError, KeyProvider, UnknownKeyError
+from shared.security.secret_fields import SecretFields
 
 _log = structlog.stdlib.get_logger()
 
@@ -36,6 +39,10 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
+_WENT_WRONG = Finding(
+    "provider_unreachable",
+    "It could not be tried, for a fault that is not yours: the vault's log tells operators of it.",
+)
 
 
 class Trials:
@@ -93,9 +100,6 @@ class Trials:
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
-        manifest = in_force(one.extension, one.entitlement)
-        if manifest is None:
-            return Finding("provider_unreachable", NOT_ACCEPTED)
         try:
             fields = await open_secret(self._keys, one.at, one.secret)
         except (DoesNotOpenError, UnknownKeyError) as error:
@@ -103,6 +107,17 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
+        try:
+            return self._fill(one, one.extension, fields)
+        except Exception as error:  # noqa: BLE001  one extension would hold up all the others
+            return _went_wrong(one, error)
+
+    def _fill(
+        self, one: ToTry, extension: ExtensionChanged, fields: SecretFields
+    ) -> Finding | Attempt:
+        manifest = in_force(extension, one.entitlement)
+        if manifest is None:
+            return Finding("provider_unreachable", NOT_ACCEPTED)
         allowed = reachable(manifest, one.entitlement)
         return self._providers.prepare(allowed, one.scheme, one.settings, fields)
 
@@ -126,7 +141,10 @@ class Trials:
         if wait > 0:
             await self._postpone(one, timedelta(seconds=wait))
             return
-        finding = await self._providers.carry_out(attempt)
+        try:
+            finding = await self._providers.carry_out(attempt)
+        except Exception as error:  # noqa: BLE001  it would be tried for ever, and never answered
+            finding = _went_wrong(one, error)
         crash_point("vault.after_try")
         waited = datetime.now(UTC) - one.since
         if is_worth_another(one.since, _trial(one, finding)):
@@ -162,6 +180,14 @@ class Trials:
                 for key, error in settled.failed.items():
                     _log.error("a try could not be settled", about=str(key), exc_info=error)
                 return
+
+
+def _went_wrong(one: ToTry, error: Exception) -> Finding:
+    """Report a fault of ours. What it says may quote what was sent, so only its kind is told."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    raised_in = [f"{frame.name}, line {frame.lineno}" for frame in last]
+    _log.error("a try went wrong", at=one.at, cause=type(error).__name__, raised_in=raised_in)
+    return _WENT_WRONG
 
 
 def _trial(one: ToTry, finding: Finding) -> Trial:
