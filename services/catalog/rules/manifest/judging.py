@@ -10,6 +10,7 @@ from services.catalog.rules.manifest.facts import problems_of_facts, problems_of
 from services.catalog.rules.manifest.parties import problems_of_party
 from services.catalog.rules.manifest.probes import problems_of_probe
 from services.catalog.rules.manifest.size import problem_of_size
+from services.catalog.rules.manifest.texts import problems_of_texts
 from services.catalog.rules.manifest.values import problems_of_fields, problems_of_settings
 from services.catalog.rules.manifest.wording import printable, repeated
 
@@ -25,6 +26,7 @@ def problems_of(manifest: Manifest, private: Collection[str] = ()) -> list[str]:
     if (too_much := problem_of_size(manifest)) is not None:
         return [too_much]
     problems = chain(
+        problems_of_texts(manifest),
         problems_of_party(manifest),
         problems_of_facts(manifest),
         problems_of_settings(manifest),
