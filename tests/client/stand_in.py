@@ -27,6 +27,8 @@ class StandIn:
     answers: dict[str, CredentialsAnswer] = field(default_factory=dict[str, CredentialsAnswer])
     outcomes: dict[str, Outcome] = field(default_factory=dict[str, Outcome])
     asked: list[str] = field(default_factory=list[str])
+    waits: list[str] = field(default_factory=list[str])
+    """How long each question for an outcome would have it wait."""
     let_through: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: an answer is made and held back."""
     url: str = ""
@@ -74,8 +76,9 @@ class StandIn:
         return "200 OK", found.to_json()
 
     def _outcome(self, request: str) -> tuple[str, bytes]:
-        command_id = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
+        command_id, _, wait = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].partition("?")
         self.asked.append(command_id)
+        self.waits.append(wait)
         found = self.outcomes.get(command_id)
         if found is None:
             return "404 Not Found", b'{"error": "not_found", "message": "Not yet."}'

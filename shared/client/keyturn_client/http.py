@@ -1,5 +1,6 @@
 """Requests to the services, each with a fresh token; their errors as sentences."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -21,6 +22,11 @@ from keyturn_client.settings import Services
 Parameters = Mapping[str, str | int | bool]
 
 _SECONDS = 15.0
+_CONNECTIONS = 100
+_IDLE_SECONDS = 3.0
+"""Less than the services keep an idle connection (5 s): none is used while they close it."""
+_LONG_POLLS = 64
+"""Fewer than the connections: whoever waits for outcomes leaves room for questions."""
 _NOT_AUTHENTICATED = 401
 _NOT_ALLOWED = 403
 _NOT_FOUND = 404
@@ -40,9 +46,21 @@ class Http:
             "installation": services.installation,
         }
         self._signer = signer
+        # The client's own queue is gone through whole, with all connections, whenever a request
+        # begins or ends: a thousand that wait in it take minutes, and those that waited too long
+        # ask again.
+        self._turns = asyncio.Semaphore(_CONNECTIONS)
+        self.long_polls = asyncio.Semaphore(_LONG_POLLS)
+        """Who asks a service to wait holds one of these meanwhile."""
         # A proxy of the environment would see credentials pass, sealed or not.
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=services.ca_file), trust_env=False
+            verify=ssl.create_default_context(cafile=services.ca_file),
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=_CONNECTIONS,
+                max_keepalive_connections=_CONNECTIONS,
+                keepalive_expiry=_IDLE_SECONDS,
+            ),
         )
 
     async def close(self) -> None:
@@ -88,18 +106,16 @@ class Http:
         base = self._bases.get(service)
         if base is None:
             raise RejectedError(f"No address of {service} is known: name it in the settings.")
-        headers = {"Authorization": f"Bearer {self._signer.token(service)}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
         try:
-            answer = await self._client.request(
-                method,
-                base.rstrip("/") + path,
-                params=dict(parameters or {}),
-                content=body,
-                headers=headers,
-                timeout=_SECONDS + more,
-            )
+            async with self._turns:
+                answer = await self._client.request(
+                    method,
+                    base.rstrip("/") + path,
+                    params=dict(parameters or {}),
+                    content=body,
+                    headers=self._headers(service, has_body=body is not None),
+                    timeout=_SECONDS + more,
+                )
         except httpx.TransportError as error:
             raise UnreachableError(
                 f"The service {service} does not answer at {base} ({type(error).__name__})."
@@ -107,6 +123,11 @@ class Http:
         if answer.status_code not in _GOOD:
             raise _problem(service, answer)
         return answer
+
+    def _headers(self, service: str, *, has_body: bool) -> dict[str, str]:
+        """Return the headers of a request that is sent now: a token is not valid for long."""
+        token = {"Authorization": f"Bearer {self._signer.token(service)}"}
+        return token | {"Content-Type": "application/json"} if has_body else token
 
 
 def _json(answer: httpx.Response) -> Any:
