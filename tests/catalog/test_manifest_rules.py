@@ -199,3 +199,45 @@ def test_a_sentence_is_printable_and_short_whatever_a_publisher_writes() -> None
 
     assert one.isprintable()
     assert len(one) <= 500
+
+
+def hosts(*templates: str, rule: str = "{host}", **slots: str) -> list[str]:
+    """Judge ServiceNow with a rule that the derived value `host` fills."""
+    manifest = written("servicenow")
+    manifest["derived"] = [{"name": "host", "first_of": list(templates)}]
+    own = {"rule": rule, "purpose": "Its own.", "slots": {"host": "[a-z0-9.-]+", **slots}}
+    manifest["domains"] = [*manifest["domains"], own]
+    return problems_of(Manifest.model_validate(manifest))
+
+
+@pytest.mark.parametrize(
+    ("rule", "slots", "templates", "hidden"),
+    [
+        ("{host}", {}, ["{custom_host}", "evil.example.com"], "evil.example.com"),
+        ("{host}", {}, ["evil"], "evil"),
+        ("{host}:8443", {}, ["evil.example.com"], "evil.example.com"),
+        ("{host}:{instance}", {"instance": "[0-9]+"}, ["evil.example.com"], "evil.example.com"),
+        ("{host}", {}, ["{instance}.example.com"], "{instance}.example.com"),
+        ("{host}", {}, ["{instance}evil{custom_host}"], "{instance}evil{custom_host}"),
+    ],
+)
+def test_no_domain_hides_behind_a_slot_that_is_the_whole_host(
+    rule: str, slots: dict[str, str], templates: list[str], hidden: str
+) -> None:
+    found = hosts(*templates, rule=rule, **slots)
+
+    assert [one for one in found if f"{rule} can become {hidden}, which the list of d" in one], (
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "templates"),
+    [
+        ("{host}", ["{custom_host}", "{instance}", "{instance}.{custom_host}"]),
+        ("{host}.example.com", ["{instance}", "login"]),
+        ("{host}.example.com", ["{instance}.eu"]),
+    ],
+)
+def test_a_derived_value_may_fill_what_people_see(rule: str, templates: list[str]) -> None:
+    assert not [one for one in hosts(*templates, rule=rule) if "can become" in one]

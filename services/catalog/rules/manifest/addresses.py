@@ -7,7 +7,7 @@ from keyturn_contracts.catalog import FieldSpec, Manifest
 from keyturn_contracts.domains import DomainError, check_template
 from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
-from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot
+from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot, without_slots
 from services.catalog.rules.manifest.wording import repeated
 
 _SCHEME = "https://"
@@ -33,6 +33,24 @@ def problems_of_domains(manifest: Manifest, private: Collection[str]) -> Iterato
             )
         except DomainError as error:
             yield f"domains: {domain.rule}: {error.message}"
+    yield from _problems_of_hidden_domains(manifest)
+
+
+def _problems_of_hidden_domains(manifest: Manifest) -> Iterator[str]:
+    """Say which domains are no rule of their own, but the value of one that shows a slot alone.
+
+    People accept the list of an extension's domains: what the publisher fixed stands there as it
+    is, and not behind a slot that an account's settings seem to fill.
+    """
+    derived = {one.name: one.first_of for one in manifest.derived}
+    for domain in manifest.domains:
+        slot = whole_slot(domain.rule.partition(":")[0])
+        for template in derived.get(slot or "", ()):
+            if any(map(str.isalnum, without_slots(template))):
+                yield (
+                    f"domains: {domain.rule} can become {template}, which the list of domains "
+                    f"would not show: take it out of {slot}, and declare {template} itself."
+                )
 
 
 def problems_of_url(place: str, url: str, manifest: Manifest, names: Names) -> Iterator[str]:

@@ -14,8 +14,13 @@ def slots_of(template: str) -> set[str]:
     return set(_SLOT.findall(template))
 
 
+def without_slots(template: str) -> str:
+    """Return what is the same in everything that the template becomes."""
+    return _SLOT.sub("", template)
+
+
 def has_stray_brace(template: str) -> bool:
-    return not {"{", "}"}.isdisjoint(_SLOT.sub("", template))
+    return not {"{", "}"}.isdisjoint(without_slots(template))
 
 
 def whole_slot(template: str) -> str | None:
