@@ -197,9 +197,25 @@ async def test_accounts_of_a_retired_extension_go_on(vault: Vault) -> None:
     await vault.hear(ExtensionRetired(manifest=SMTP, version=1, state="retired"))
 
     await vault.given_rotation()
-    command = await vault.adding(SECRET, SETTINGS, scheme=SIGNING, account_id="post")
 
-    assert await vault.outcome(command) == "extension_unknown"
+
+async def test_a_retired_extension_takes_further_accounts_where_it_is_installed_alone(
+    vault: Vault,
+) -> None:
+    await given_pager(vault)
+    await vault.hear(
+        installation(),
+        installation(extension="smtp-relay", party="first", implicit=True),
+        ExtensionRetired(manifest=SMTP, version=1, state="retired"),
+        ExtensionRetired(manifest=PAGER, version=1, state="retired"),
+    )
+
+    for extension in ("pager", "smtp-relay"):
+        await vault.given_account(f"of-{extension}", extension=extension)
+
+    await vault.hear(LICENSED, brand="new")
+    late = await vault.adding(SECRET, SETTINGS, scheme=SIGNING, brand="new")
+    assert (await vault.waited(late)).reason == "extension_unknown"
 
 
 # Fetches.
