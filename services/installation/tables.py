@@ -186,7 +186,7 @@ class EngineRow(Base):
     name: Mapped[str]
     is_retired: Mapped[bool]
     uses: Mapped[dict[str, Any]]
-    """By extension, how many workflows and tasks."""
+    """By extension, how many workflows and tasks, and the fingerprint of which they are."""
     epoch: Mapped[int]
     sequence: Mapped[int]
 

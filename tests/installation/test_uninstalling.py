@@ -96,12 +96,11 @@ async def test_what_is_different_in_an_account_that_is_not_named_is_seen_too(wor
     assert len(set(revisions)) == 3
 
 
-async def test_newer_news_of_an_engine_is_seen_at_equal_counts_too(world: World) -> None:
-    """As where its workflows were exchanged for as many others, and its service says so."""
+async def test_workflows_exchanged_for_as_many_others_are_seen(world: World) -> None:
     await world.apply(given.install())
     await world.hear(given.engine("e1", (LOUD, 2, 3)), given.engine("e2", (LOUD, 1, 1)))
     seen = await world.impact_revision()
-    await world.hear(given.engine("e1", (LOUD, 2, 3)))
+    await world.hear(given.engine("e1", (LOUD, 2, 3), fingerprint="0123456789abcdef"))
 
     refused = await world.refusal(given.uninstall(revision=seen))
 

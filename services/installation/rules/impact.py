@@ -27,9 +27,8 @@ class TouchedEngine(Part):
     name: str
     workflows: int
     tasks: int
-    epoch: int
-    sequence: int
-    """With `epoch` the place of its newest news, whatever that says of its workflows."""
+    fingerprint: str
+    """Another one where they are other workflows or tasks, however many."""
 
 
 class Impact(Part):

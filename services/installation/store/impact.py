@@ -70,8 +70,7 @@ _ENGINES = (
         EngineRow.name,
         cast(_USES.op("->>")(cast(0, Integer)), BigInteger).label("workflows"),
         cast(_USES.op("->>")(cast(1, Integer)), BigInteger).label("tasks"),
-        EngineRow.epoch,
-        EngineRow.sequence,
+        _USES.op("->>")(cast(2, Integer)).label("fingerprint"),
     )
     .where(
         EngineRow.brand_id == _KEYS.c.brand_id,
@@ -109,8 +108,7 @@ async def load_impacts(connection: AsyncConnection, keys: Iterable[Key]) -> dict
                 name=one.name,
                 workflows=one.workflows,
                 tasks=one.tasks,
-                epoch=one.epoch,
-                sequence=one.sequence,
+                fingerprint=one.fingerprint or "",
             )
         )
     return {
