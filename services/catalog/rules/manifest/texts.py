@@ -19,16 +19,21 @@ def problems_of_texts(manifest: Manifest) -> Iterator[str]:
     """Say which text has a character that people do not see, or that moves what they do see."""
     for place, text in _texts(manifest, ()):
         allowed = _OF_LINES if _MAY_HAVE_LINES.intersection(place) else ""
-        if found := next((one for one in text if one not in allowed and _is_hidden(one)), None):
+        if hidden := _hidden_in(text).difference(allowed):
             yield (
-                f"{'.'.join(place)}: {described(found)} is invisible, or moves what stands around "
-                "it; leave it out."
+                f"{'.'.join(place)}: {described(min(hidden))} is invisible, or moves what stands "
+                "around it; leave it out."
             )
 
 
+def _hidden_in(text: str) -> set[str]:
+    # Nearly all texts are done with here.
+    if text.isprintable() and not INVISIBLE.search(text):
+        return set()
+    return {one for one in set(text) if _is_hidden(one)}
+
+
 def _is_hidden(character: str) -> bool:
-    if character.isascii():
-        return not character.isprintable()
     return unicodedata.category(character) in _NOT_SHOWN or bool(INVISIBLE.match(character))
 
 
