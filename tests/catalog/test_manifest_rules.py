@@ -130,6 +130,8 @@ def test_what_is_shipped_has_no_problem(slug: str) -> None:
         (LEAVES, "schemes.0.probe.rules", [{"path": "a", "op": "gt", "value": "1"}], "takes a num"),
         (LEAVES, "schemes.0.probe.rules", [{"path": "a", "op": "gt", "value": True}], "a number."),
         (LEAVES, "schemes.0.probe.label_path", "cup..owner", "the probe's label_path 'cup..owner'"),
+        (LEAVES, "schemes.0.probe.label_path", "a.1234567890", "label_path 'a.1234567890'"),
+        (LEAVES, "schemes.0.probe.label_path", ".".join("a" * 33), "the probe's label_path"),
         (LEAVES, "schemes.0.probe.token.token_path", "", "the probe's token_path '' is no path"),
         (LEAVES, "schemes.0.probe.failures", [{"verdict": "unknown"}], "neither a status nor a pa"),
         (LEAVES, "schemes.0.probe.failures", [{"status": 400, "value": 1, "verdict": "unknown"}],
