@@ -140,7 +140,9 @@ def _problems_of_failure(failure: ProbeFailure, probe: HttpProbe) -> Iterator[st
 
 
 def _not_a_path(path: str) -> str:
-    return f"{path!r} is no path; write at most 32 names and positions with dots, as in errors.0.code."
+    return (
+        f"{path!r} is no path; write at most 32 names and positions with dots, as in errors.0.code."
+    )
 
 
 def _problems_of_token(token: TokenRequest, manifest: Manifest, names: Names) -> Iterator[str]:
