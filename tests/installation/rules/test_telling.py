@@ -1,6 +1,7 @@
 """What events say of the domains that are in force."""
 
 from keyturn_contracts.catalog import FieldSpec
+from keyturn_contracts.installation import InstallationChanged
 
 from services.installation.rules.following import Facts, follow
 from services.installation.rules.installation import told
@@ -25,6 +26,7 @@ def test_an_event_says_what_fills_the_slots_as_it_was_accepted() -> None:
 
     assert isinstance(followed, Applied)
     [event] = followed.events
+    assert isinstance(event, InstallationChanged)
     assert event.proposed is not None
     [declared] = event.declared
     assert (declared.rule, declared.derived) == ("{made}", {"made": ("{host}",)})
