@@ -30,6 +30,7 @@ from tests.catalog.given import RELAY, by_operator, by_publisher, publication, t
 
 # fmt: off
 LIKE_KEYTURN = [
+    "Keyturn Inc.", "The Keyturn Company",
     "Keyturn", " KEYTURN ", "\uff2beyturn", "Key turn", "Key-Turn", "k.e.y.t.u.r.n", "Keyturn®",
     # Invisible, or turning it around.
     "Key\u00a0turn", "Key\u200bturn", "Key\u2060turn", "\u202eKeyturn", "Key\u00adturn",
@@ -150,6 +151,13 @@ def test_nobody_else_goes_by_the_platforms_name(by: str) -> None:
 
     assert reason == "manifest_invalid"
     assert "the platform's own name" in message
+
+
+@pytest.mark.parametrize("by", ["Gopher Tools", "Cargo"])
+def test_a_platforms_short_name_may_stand_in_others(by: str) -> None:
+    decision = decide_publication(Platform(name="Go"), None, publication(third_party(by=by)))
+
+    assert isinstance(decision, Applied)
 
 
 @pytest.mark.parametrize("publisher", ["key-turn", "k-e-y-turn", "keytum", "keyturn"])

@@ -1,24 +1,33 @@
 """Whether a name could be taken for another one: what people see of it, not its characters."""
 
 import unicodedata
+from collections.abc import Sequence
 
 from keyturn_contracts.domains.name import INVISIBLE, described
 from keyturn_contracts.domains.scripts import is_in_everyday_script, latin_looks
 
 _LOOKS_LIKE = {"0": "o", "1": "l", "i": "l"}
 """Within Latin letters and digits; as are `rn` and `vv` (UTS #39, confusables.txt)."""
+_TOO_SHORT_TO_STAND_OUT = 5
 _LOOKS_LIKE_TWO = {"m": "rn", "w": "vv"}
 
 
 def passes_for(name: str, other: str) -> bool:
-    """Tell whether the letters and digits of two names could be taken for each other's.
+    """Tell whether the letters and digits of a name could be taken for another's.
 
     Case, accents, spaces, punctuation and what is invisible make no difference, nor does a letter
-    of another script that looks alike.
+    of another script that looks alike. A longer name passes for it too, as `Keyturn Inc.` does;
+    not for one so short that it stands in other words by chance.
     """
     seen, meant = _seen(name), _seen(other)
-    same = len(seen) == len(meant) > 0
-    return same and all(one & another for one, another in zip(seen, meant, strict=True))
+    if len(meant) < _TOO_SHORT_TO_STAND_OUT:
+        return bool(meant) and len(seen) == len(meant) and _same(seen, meant)
+    return any(_same(seen[at:], meant) for at in range(len(seen) - len(meant) + 1))
+
+
+def _same(seen: Sequence[frozenset[str]], meant: Sequence[frozenset[str]]) -> bool:
+    """Tell whether what is seen begins with what is meant."""
+    return all(one & another for one, another in zip(seen, meant, strict=False))
 
 
 def unreadable_in(name: str) -> str | None:
