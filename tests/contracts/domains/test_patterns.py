@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from keyturn_contracts.domains import patterns
 from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 ONES = st.sampled_from(
@@ -194,3 +195,11 @@ def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     except PatternError:
         return
     assert ours.matches_slot(value) == bool(re.fullmatch(pattern, value, re.ASCII))
+
+
+def test_no_more_than_a_few_automata_are_kept() -> None:
+    """One may take 150 KB, and whoever publishes may write thousands."""
+    for number in range(300):
+        read_pattern(f"kept-{number}")
+
+    assert patterns._read.cache_info().currsize <= 128  # pyright: ignore[reportPrivateUsage]  it is what is counted

@@ -138,7 +138,7 @@ def read_pattern(text: str) -> Pattern:
     return found
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def _read(text: str) -> Pattern | str:
     """Return the pattern, or why it is none: that is worth remembering too."""
     if len(text) > _LONGEST_PATTERN:
