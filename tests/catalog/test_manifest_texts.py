@@ -67,7 +67,18 @@ def test_a_text_that_people_are_shown_has_nothing_hidden_in_it(
             "\u200e",
             "\u2028",
         ),
-        *("\u2029", "\u202a", "\u2060", "\u2066", "\u2069", "\u3164", "\ufe0f", "\ufeff", "\ufff9"),
+        *(
+            "\u2029",
+            "\u202a",
+            "\u2060",
+            "\u2066",
+            "\u2069",
+            "\u2800",
+            "\u3164",
+            "\ufe0f",
+            "\ufeff",
+            "\ufff9",
+        ),
         *("\ue000", "\U000e0041", "\U000f0000", "\u0378"),
     ],
 )
@@ -95,6 +106,52 @@ def test_every_language_is_welcome(name: str) -> None:
 )
 def test_longer_texts_may_have_lines(slug: str, place: str, value: str) -> None:
     assert told(slug, place, value) == []
+
+
+@pytest.mark.parametrize("slot", ["help", "example", "default", "body"])
+def test_what_a_publisher_calls_a_slot_gives_it_no_lines(slot: str) -> None:
+    rule, pattern = f"{{{slot}}}.example.com", "[a-z]+|\n"
+
+    found = told(PIGEON, "domains.0", {"rule": rule, "purpose": "One.", "slots": {slot: pattern}})
+
+    assert [one for one in found if one.startswith(f"domains.0.slots.{slot}: U+000A")], found
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0646\u0627\u0645\u0647\u200c\u0631\u0633\u0627\u0646",
+        "\u0915\u094d\u200d\u0937",
+        "\u0cb0\u200d\u0ccd\u0caf",
+        "A \U0001f469\u200d\U0001f4bb",
+        "A \U0001f469\U0001f3fd\u200d\U0001f680",
+    ],
+)
+def test_a_joiner_may_stand_where_it_is_written(name: str) -> None:
+    assert told(PIGEON, "settings.0.title", name) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200c\u0646\u0627",
+        "\u0646\u0627\u200c",
+        "\u0646\u200c\u200c\u0627",
+        "\u0646\u200ca",
+        "a\u200d\u0915",
+        "\u0646\u200d \u0627",
+        "\u0661\u200c\u0662",
+        "\u05d0\u200d\u05d1",
+        "\u4e2d\u200c\u6587",
+        "\U0001f469\u200c\U0001f4bb",
+        "\U0001f469\u200da",
+        "a\u200d\U0001f469",
+    ],
+)
+def test_a_joiner_stands_nowhere_else(name: str) -> None:
+    [said] = told(PIGEON, "settings.0.title", name)
+
+    assert "ZERO WIDTH" in said
 
 
 def test_the_name_of_a_header_is_a_text_too() -> None:
