@@ -63,9 +63,9 @@ def test_each_code_has_its_cases() -> None:
 
 def test_the_version_of_both_lists_goes_with_a_decision() -> None:
     assert RuleSet([]).decide("https://example.com").suffix_list == SUFFIX_LIST_VERSION
-    # The last part of the one is its date; the other is a date.
+    # The last part of the one is its date; the other is a date, and which of that day's it is.
     assert re.fullmatch(
-        r"publicsuffixlist [0-9.]+\.[0-9]{8}, keyturn [0-9]{4}-[0-9]{2}-[0-9]{2}",
+        r"publicsuffixlist [0-9.]+\.[0-9]{8}, keyturn [0-9]{4}-[0-9]{2}-[0-9]{2}(\.[0-9]+)?",
         SUFFIX_LIST_VERSION,
     )
 
