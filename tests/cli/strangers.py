@@ -134,7 +134,7 @@ def strangers_at(folder: Path) -> Generator[tuple[Strangers, Mapping[str, Any]]]
 
         do_POST = do_GET  # noqa: N815  as the library names them
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the library does
             """Say nothing."""
 
     (folder / "keys").mkdir()

@@ -68,6 +68,23 @@ async def test_who_waits_long_gives_way_while_others_wait_for_their_turn(
     assert service.waits == ["wait=30s"]
 
 
+async def test_a_service_that_never_answers_holds_up_no_other(service: StandIn) -> None:
+    service.let_through.clear()
+    async with standing_in(new_engine_sealing_key()) as other:
+        http = Http(Services(credential_vault=service.url, workflow=other.url), SIGNER)
+        other.outcomes = {"answered": APPLIED}
+        silent = [
+            asyncio.create_task(ask_outcome(http, "credential-vault", f"command-{number}", 30))
+            for number in range(MANY)
+        ]
+        await eventually(lambda: "command-0" in service.asked)
+        assert await ask_outcome(http, "workflow", "answered", 30) == APPLIED
+        assert not any(one.done() for one in silent)
+        service.let_through.set()
+        await asyncio.gather(*silent)
+        await http.close()
+
+
 async def test_an_outcome_is_asked_for_although_its_time_was_over_before_its_turn(
     service: StandIn, http: Http
 ) -> None:

@@ -35,29 +35,36 @@ _FAULT = 500
 _GOOD = range(200, 300)
 
 
+class _Line:
+    """One service's address and its turns: one that never answers holds up no other.
+
+    The client's own queue is gone through whole, with all connections, whenever a request begins
+    or ends: a thousand that wait in it take minutes, and those that waited too long ask again.
+    """
+
+    def __init__(self, base: str | None) -> None:
+        self.base = (base or "").rstrip("/")
+        self.turns = asyncio.Semaphore(_CONNECTIONS)
+        self.long_polls = asyncio.Semaphore(_LONG_POLLS)
+
+
 class Http:
     """The services' queries, as one signer sees them."""
 
     def __init__(self, services: Services, signer: Signer) -> None:
-        self._bases = {
-            "credential-vault": services.credential_vault,
-            "workflow": services.workflow,
-            "catalog": services.catalog,
-            "installation": services.installation,
+        self._lines = {
+            "credential-vault": _Line(services.credential_vault),
+            "workflow": _Line(services.workflow),
+            "catalog": _Line(services.catalog),
+            "installation": _Line(services.installation),
         }
         self._signer = signer
-        # The client's own queue is gone through whole, with all connections, whenever a request
-        # begins or ends: a thousand that wait in it take minutes, and those that waited too long
-        # ask again.
-        self._turns = asyncio.Semaphore(_CONNECTIONS)
-        self.long_polls = asyncio.Semaphore(_LONG_POLLS)
-        """Who asks a service to wait holds one of these meanwhile."""
         # A proxy of the environment would see credentials pass, sealed or not.
         self._client = httpx.AsyncClient(
             verify=ssl.create_default_context(cafile=services.ca_file),
             trust_env=False,
             limits=httpx.Limits(
-                max_connections=_CONNECTIONS,
+                max_connections=None,  # each line has its own bound
                 max_keepalive_connections=_CONNECTIONS,
                 keepalive_expiry=_IDLE_SECONDS,
             ),
@@ -65,6 +72,10 @@ class Http:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+    def long_polls(self, service: str) -> asyncio.Semaphore:
+        """Return what whoever asks this service to wait holds meanwhile."""
+        return self._line(service).long_polls
 
     async def get(
         self, service: str, path: str, parameters: Parameters | None = None, *, more: float = 0
@@ -103,26 +114,34 @@ class Http:
         body: bytes | None = None,
         more: float = 0,
     ) -> httpx.Response:
-        base = self._bases.get(service)
-        if base is None:
-            raise RejectedError(f"No address of {service} is known: name it in the settings.")
+        line = self._line(service)
         try:
-            async with self._turns:
+            async with asyncio.timeout(_SECONDS + more):
+                await line.turns.acquire()
+            try:
                 answer = await self._client.request(
                     method,
-                    base.rstrip("/") + path,
+                    f"{line.base}{path}",
                     params=dict(parameters or {}),
                     content=body,
                     headers=self._headers(service, has_body=body is not None),
                     timeout=_SECONDS + more,
                 )
-        except httpx.TransportError as error:
+            finally:
+                line.turns.release()
+        except (httpx.TransportError, TimeoutError) as error:
             raise UnreachableError(
-                f"The service {service} does not answer at {base} ({type(error).__name__})."
+                f"The service {service} does not answer at {line.base} ({type(error).__name__})."
             ) from error
         if answer.status_code not in _GOOD:
             raise _problem(service, answer)
         return answer
+
+    def _line(self, service: str) -> "_Line":
+        line = self._lines.get(service)
+        if line is None or not line.base:
+            raise RejectedError(f"No address of {service} is known: name it in the settings.")
+        return line
 
     def _headers(self, service: str, *, has_body: bool) -> dict[str, str]:
         """Return the headers of a request that is sent now: a token is not valid for long."""

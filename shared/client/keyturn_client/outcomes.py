@@ -27,10 +27,11 @@ async def ask_outcome(
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
-    async with http.long_polls:
+    polls = http.long_polls(service)
+    async with polls:
         await asyncio.sleep(0)  # all that are asked for in one go stand in line now
         # Those that take long would keep the others from what is there already.
-        longest = _CROWDED_WAIT if http.long_polls.locked() else LONGEST_WAIT
+        longest = _CROWDED_WAIT if polls.locked() else LONGEST_WAIT
         left = seconds - int(loop.time() - began)
         whole = max(0, min(longest, int(left)))
         try:
