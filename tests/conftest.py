@@ -16,6 +16,9 @@ from tests.running_stack import RunningStack, running_stack
 # inherit that: those that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+_OF_ONE_WORLD = ("client", "faults")
+"""The packages whose files share running services."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -24,6 +27,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="where Kafka, PostgreSQL and Redis come from, unless the environment names addresses",
     )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two processes, each with a stack of its own, unless somebody asks for a part of the tests.
+
+    Most tests wait most of the time, for Kafka, a process or a disk.
+    """
+    if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not _is_shared(config):
+        return 2
+    config.option.dist = "no"
+    return 0
+
+
+def _is_shared(config: pytest.Config) -> bool:
+    """Tell whether there is one stack for all tests."""
+    try:
+        return bool(read_external(os.environ)) or config.getoption("--stack") != "embedded"
+    except StackProblem:
+        # The tests that need the stack say what is wrong with the addresses.
+        return True
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process what shares something costly to start: a file, or the whole package."""
+    for item in items:
+        folder = item.path.parent
+        shared = folder if folder.name in _OF_ONE_WORLD else item.path
+        item.add_marker(
+            pytest.mark.xdist_group(shared.relative_to(item.config.rootpath).as_posix())
+        )
 
 
 @pytest.fixture(scope="session")

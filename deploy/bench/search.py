@@ -22,12 +22,14 @@ _SEED = 7
 _WARM_UP = 1
 _WORDS = 4000
 _WORDS_OF_A_DESCRIPTION = 40
+_IN_EVERY_DESCRIPTION = "connects the platform with accounts of"
+_SHORT_WORDS = 12
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SYLLABLES = [consonant + vowel for consonant in "bcdfghjklmnprstvwz" for vowel in "aeiou"]
 _CATEGORIES = ("chat", "crm", "email", "files", "surveys", "tickets")
 _SUPPORT = Contact(side="vendor", details=SupportDetails(name="Support"))
 
-Kind = Literal["exact", "prefix", "misspelt", "description"]
+Kind = Literal["exact", "prefix", "misspelt", "description", "common_words", "short_words"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _PLAIN: tuple[Kind, ...] = ("exact", "description")
 Find = Callable[[str], Sequence[str]]
@@ -86,7 +88,10 @@ def measure_searching(*, repeats: int = 3) -> dict[str, Any]:
 
 
 def generated_cards() -> Iterator[Card]:
-    """Yield extensions with names of one to three words, no two alike, and texts of forty."""
+    """Yield extensions with names of one to three words, no two alike, and texts of 46.
+
+    Six of those are the same everywhere.
+    """
     chance = random.Random(_SEED)  # noqa: S311  the same ones every time
     words = [_word(chance) for _ in range(_WORDS)]
     names: set[str] = set()
@@ -102,7 +107,9 @@ def generated_cards() -> Iterator[Card]:
             by=f"{publisher.title()} Inc.",
             party="third",
             category=chance.choice(_CATEGORIES),
-            description=" ".join(chance.choices(words, k=_WORDS_OF_A_DESCRIPTION)),
+            description=" ".join(
+                [_IN_EVERY_DESCRIPTION, *chance.choices(words, k=_WORDS_OF_A_DESCRIPTION)]
+            ),
             is_preview=False,
             support=_SUPPORT,
             steps=(),
@@ -113,7 +120,11 @@ def generated_cards() -> Iterator[Card]:
 
 
 def generated_queries(cards: Sequence[Card]) -> Iterator[Query]:
-    """Yield what is typed for some of them: a name, its beginnings, a slip in it, a text's word."""
+    """Yield what is typed for some of them.
+
+    A name, its beginnings, a slip in it, a text's word; words that all texts have, alone and with
+    one that few have; single letters, and twelve beginnings of two letters.
+    """
     chance = random.Random(_SEED)  # noqa: S311  the same ones every time
     for card in chance.sample(cards, SOUGHT):
         name = card.name.casefold()
@@ -121,7 +132,13 @@ def generated_queries(cards: Sequence[Card]) -> Iterator[Query]:
         for end in range(1, len(name)):
             yield Query("prefix", name[:end], card.slug)
         yield Query("misspelt", misspell(name, chance), card.slug)
-        yield Query("description", chance.choice(card.description.split()), card.slug)
+        words = card.description.removeprefix(_IN_EVERY_DESCRIPTION).split()
+        word = chance.choice(words)
+        yield Query("description", word, card.slug)
+        yield Query("common_words", _IN_EVERY_DESCRIPTION, card.slug)
+        yield Query("common_words", f"{_IN_EVERY_DESCRIPTION} {word}", card.slug)
+        yield Query("short_words", " ".join(one[0] for one in name.split()), card.slug)
+        yield Query("short_words", " ".join(one[:2] for one in words[:_SHORT_WORDS]), card.slug)
 
 
 def misspell(name: str, chance: random.Random) -> str:

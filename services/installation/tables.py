@@ -71,6 +71,8 @@ class ConsentRow(Base):
     digest: Mapped[str]
     review: Mapped[dict[str, Any]]
     """All that was accepted: version, domains, permissions, terms."""
+    suffix_list: Mapped[str | None]
+    """By what its domains were judged; null where that was not recorded yet."""
 
 
 class DomainChangeRow(Base):
@@ -93,6 +95,8 @@ class DomainChangeRow(Base):
     by: Mapped[str]
     reason: Mapped[str]
     revision: Mapped[int]
+    suffix_list: Mapped[str | None]
+    """By what it was judged; null where that was not recorded yet."""
 
 
 class DueRow(Base):
@@ -182,7 +186,7 @@ class EngineRow(Base):
     name: Mapped[str]
     is_retired: Mapped[bool]
     uses: Mapped[dict[str, Any]]
-    """By extension, how many workflows and tasks."""
+    """By extension, how many workflows and tasks, and the fingerprint of which they are."""
     epoch: Mapped[int]
     sequence: Mapped[int]
 

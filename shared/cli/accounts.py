@@ -93,6 +93,7 @@ _DEPENDENTS = (
     Column("NAME", "name"),
     Column("TASK", "task_id"),
     Column("OWNER", "owner"),
+    Column("PREVIEW", "preview"),
     Column("STATE", "state"),
     Column("REASON", "reason"),
 )

@@ -11,6 +11,7 @@ from keyturn_contracts.asyncapi import asyncapi_document
 from keyturn_contracts.growth import Break, breaks
 from keyturn_contracts.schemas import all_schemas
 
+from shared.cli.output import Output, counted, say
 from shared.version import VERSION
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ def export(
     for name, text in written.items():
         (to / name).parent.mkdir(parents=True, exist_ok=True)
         (to / name).write_text(text)
-    typer.echo(f"Wrote {len(written)} documents to {to}.", err=True)
+    say(f"Wrote {counted(len(written), 'document')} to {to}.")
 
 
 @app.command()
@@ -96,18 +97,19 @@ def check() -> None:
     keyturn contracts check
     """
     stale = out_of_date(PUBLISHED, VERSION)
-    for name in stale:
-        typer.echo(f"{name} is not what the contracts say today. Run: keyturn contracts export")
+    answer = [
+        f"{name} is not what the contracts say today. Run: keyturn contracts export"
+        for name in stale
+    ]
     tag = newest_tag(ROOT)
     found = breaks_since(released_schemas(ROOT, tag)) if tag else []
-    for one in found:
-        typer.echo(f"{one}. A contract only grows: add a new major version beside this one.")
+    answer += [
+        f"{one}. A contract only grows: add a new major version beside this one." for one in found
+    ]
+    Output().lines(answer)
     if stale or found:
         raise typer.Exit(1)
-    typer.echo(
-        f"The contracts have only grown since {tag}." if tag else "Nothing is released yet.",
-        err=True,
-    )
+    say(f"The contracts have only grown since {tag}." if tag else "Nothing is released yet.")
 
 
 def _git(repository: Path, *words: str) -> str:

@@ -11,7 +11,7 @@ from keyturn_contracts.catalog import FieldSpec, Manifest, Scheme
 from keyturn_contracts.secret import Secret
 from pydantic import TypeAdapter, ValidationError
 
-from shared.cli.output import counted
+from shared.cli.output import counted, printable
 from shared.cli.problems import Problem, usage
 
 _OBJECT = TypeAdapter(dict[str, str])
@@ -124,7 +124,7 @@ def _secrets(wanted: Sequence[FieldSpec], sources: Sources) -> dict[str, Secret]
                 f"{spec.name} is missing, and there is no terminal to ask at: use "
                 f"--secret-file {spec.name}=FILE, or --stdin."
             )
-        answer = getpass.getpass(f"{spec.title}: ", stream=sys.stderr)
+        answer = getpass.getpass(f"{printable(spec.title)}: ", stream=sys.stderr)
         if answer:
             found[spec.name] = Secret(answer)
         elif spec.required:

@@ -29,6 +29,7 @@ _COLUMNS = (
     Column("FOR", lambda row: row.get("purpose") or row.get("reason")),
     Column("BY", "by"),
     Column("ACCOUNTS", "accounts"),
+    Column("WIDE", "wide"),
 )
 _JUDGED = (
     Column("Allowed", "allowed"),

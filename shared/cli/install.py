@@ -10,10 +10,10 @@ from shared.cli.consent import ask_consent
 from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import found
 from shared.cli.ids import ExtensionArgument
-from shared.cli.installations import write_review
 from shared.cli.options import Sends
-from shared.cli.output import say
+from shared.cli.output import say_lines
 from shared.cli.problems import as_usage
+from shared.cli.reviewing import review_lines
 from shared.cli.sending import send
 
 app = typer.Typer(add_completion=False)
@@ -45,7 +45,7 @@ async def install(
     needed = review["needed"]
     if accept is None and needed != "nothing":
         # For the person who is asked: what is written to stdout is the outcome.
-        write_review(review, say)
+        say_lines(review_lines(review))
         if not options.dry_run:
             ask_consent(
                 "This is what you accept for your brand.",

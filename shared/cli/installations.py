@@ -1,6 +1,6 @@
 """`keyturn installations`: what is installed, what it accepted, and what its end would touch."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -15,6 +15,7 @@ from shared.cli.ids import ExtensionArgument
 from shared.cli.options import Asks
 from shared.cli.output import Column, Part, Row, counted
 from shared.cli.problems import Problem
+from shared.cli.reviewing import review_lines
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -105,8 +106,7 @@ async def review(options: Asks, extension: ExtensionArgument) -> None:
     async with options.http() as http:
         shown = await found(http.get("installation", f"/v1/installations/{extension}/review"))
     if options.output.is_for_people:
-        write_review(shown, typer.echo)
-        typer.echo(f"Digest: {shown['digest']}")
+        options.output.lines([*review_lines(shown), f"Digest: {shown['digest']}"])
     else:
         options.output.one(shown, ())
 
@@ -120,8 +120,7 @@ async def impact(options: Asks, extension: ExtensionArgument) -> None:
     async with options.http() as http:
         shown = await found_impact(http, extension)
     if options.output.is_for_people:
-        write_impact(shown, typer.echo)
-        typer.echo(f"Revision: {shown['revision']}")
+        options.output.lines([*impact_lines(shown), f"Revision: {shown['revision']}"])
     else:
         options.output.one(shown, ())
 
@@ -134,39 +133,6 @@ async def found_impact(http: Http, extension: str) -> Row:
         raise Problem(str(error), ExitCode.NOT_ALLOWED) from None
 
 
-def write_review(shown: Row, write: Callable[[str], None]) -> None:
-    """Write for people what will be accepted."""
-    accepted = shown["review"]
-    write(f"{accepted['name']}, by {accepted['by']}, version {accepted['version']}")
-    if warning := accepted.get("preview"):
-        write(warning)
-    write("It may connect to:")
-    for one in accepted["domains"]:
-        _write_domain(one, write)
-    if note := shown.get("note"):
-        write(f"  {note}")
-    if accepted["may_add_domains"]:
-        write("  and to what administrators of the brand add.")
-    write("It may read:")
-    nothing = "nothing of the brand's data."
-    reads = [f"{one['data']}: {one['purpose']}" for one in accepted["permissions"]] or [nothing]
-    for one in reads:
-        write(f"  {one}")
-    for title, name in (("Privacy policy", "privacy_policy"), ("Terms", "terms")):
-        if document := accepted.get(name):
-            write(f"{title}: {document['url']}, version {document['version']}")
-    for change in shown.get("changes", {"widens": ()})["widens"]:
-        write(f"New: {change}")
-
-
-def _write_domain(domain: Row, write: Callable[[str], None]) -> None:
-    write(f"  {domain['shown']}: {domain['purpose']}")
-    if why := domain.get("wide_because"):
-        write(f"    so wide because: {why}")
-    if why := domain.get("blocked_because"):
-        write(f"    not reached: {why}")
-
-
 def counts_of(process: Row) -> str:
     """Say what an uninstallation has ended so far."""
     accounts, tasks = counted(process["accounts"], "account"), counted(process["tasks"], "task")
@@ -174,19 +140,21 @@ def counts_of(process: Row) -> str:
     return f"{accounts} deleted, {tasks} suspended, {grants} ended"
 
 
-def write_impact(shown: Row, write: Callable[[str], None]) -> None:
-    """Write for people what uninstalling touches."""
+def impact_lines(shown: Row) -> Iterator[str]:
+    """Yield for people what uninstalling touches."""
     counts = [
         counted(shown[f"{one}_count"], one) for one in ("account", "user", "workflow", "task")
     ]
-    write(f"Uninstalling {shown['extension']} touches {', '.join(counts)}.")
+    yield f"Uninstalling {shown['extension']} touches {', '.join(counts)}."
     if shown["added_domains"]:
-        write(f"It gives up {counted(shown['added_domains'], 'domain')} that the brand added.")
+        yield f"It gives up {counted(shown['added_domains'], 'domain')} that the brand added."
+    for user in shown.get("users") or ():
+        yield f"  user {user}"
     for one in shown.get("accounts") or ():
-        write(f"  account {one['account_id']} ({one['name']}), added by {one['creator']}")
+        yield f"  account {one['account_id']}, added by {one['creator']}: {one['name']}"
     for one in shown.get("engines") or ():
-        write(
+        yield (
             f"  engine {one['engine_id']}: {counted(one['workflows'], 'workflow')}, "
             f"{counted(one['tasks'], 'task')}"
         )
-    write(shown["note"])
+    yield shown["note"]

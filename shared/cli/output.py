@@ -1,11 +1,12 @@
 """Data on stdout, as a table for people or as JSON for programs; sentences on stderr."""
 
 import json
+import re
 import sys
 from collections.abc import AsyncIterable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -15,6 +16,13 @@ from rich.text import Text
 
 Row = Mapping[str, Any]
 """An object as a service's JSON has it."""
+
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and symbols that look like a space, or like nothing at all."""
+_NOT_SHOWN = re.compile(r"[^ -~\n]")
+"""What a text of JSON may hold that is not plain ASCII."""
+_FURTHER_IN = 4
+_NARROWEST = 20
 
 
 class Format(StrEnum):
@@ -32,7 +40,7 @@ class Column:
     """The name of what stands in it, or what makes it of a row."""
 
     def cell(self, row: Row) -> str:
-        return _text(row.get(self.of) if isinstance(self.of, str) else self.of(row))
+        return text_of(row.get(self.of) if isinstance(self.of, str) else self.of(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,18 @@ def say(sentence: str) -> None:
     sys.stderr.flush()
 
 
+def say_lines(lines: Iterable[str]) -> None:
+    """Tell a person something of several lines, each with what it says of whom further in."""
+    _write_folded(lines, sys.stderr)
+
+
 def printable(text: str) -> str:
     """Return a text that moves no cursor: names are chosen by people, and not only by good ones."""
-    return "".join(
-        character if character.isprintable() or character == " " else "\N{REPLACEMENT CHARACTER}"
-        for character in text
-    )
+    return "".join(one if _is_shown(one) else "\N{REPLACEMENT CHARACTER}" for one in text)
+
+
+def _is_shown(character: str) -> bool:
+    return character.isprintable() and character not in _BLANK
 
 
 def counted(number: int, noun: str) -> str:
@@ -98,6 +112,15 @@ class Output:
             say(nothing)
         return len(rows)
 
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write an answer in lines for people: how far in one stands says what it belongs to."""
+        _write_folded(lines, sys.stdout)
+
+    def exactly(self, content: bytes) -> None:
+        """Write what was signed, byte by byte, whatever the format."""
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+
     def one(self, item: Row, fields: Sequence[Column], parts: Iterable[Part] = ()) -> None:
         """Write a single thing; of its fields those that are empty have no line in a table."""
         if self.format is not Format.TABLE:
@@ -106,32 +129,57 @@ class Output:
         _write_lines([(field.title, cell) for field in fields if (cell := field.cell(item))])
         for part in parts:
             if part.rows:
-                sys.stdout.write(f"\n{part.title}\n")
+                sys.stdout.write(f"\n{printable(part.title)}\n")
                 _write_table(part.rows, part.columns)
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """Return a value of a service's JSON as people read it, on one line."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
-        return ", ".join(f"{name}={_text(one)}" for name, one in items)
+        return ", ".join(f"{text_of(name)}={text_of(one)}" for name, one in items)
     if isinstance(value, list | tuple):
-        return ", ".join(_text(one) for one in cast("Sequence[object]", value))
+        return ", ".join(text_of(one) for one in cast("Sequence[object]", value))
     return printable(str(value))
 
 
 def _write_json(value: object, *, indent: int | None) -> None:
     text = json.dumps(value, ensure_ascii=False, indent=indent, default=str)
-    # Unpaired surrogates are valid in JSON and in no encoding of a stream.
-    sys.stdout.write(text.encode(errors="backslashreplace").decode() + "\n")
+    # The same text to whoever reads JSON, and nothing that a terminal would do.
+    sys.stdout.write(_NOT_SHOWN.sub(_escaped, text) + "\n")
     if indent is None:
         sys.stdout.flush()  # whoever reads line by line waits for each
 
 
-def _write_lines(lines: Sequence[tuple[str, str]]) -> None:
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    return character if _is_shown(character) else json.dumps(character)[1:-1]
+
+
+def _write_folded(lines: Iterable[str], to: TextIO) -> None:
+    """Write lines; what a terminal has no room for goes on further in.
+
+    So nobody's text begins a line, however many spaces it has.
+    """
+    console = Console(file=to)
+    for line in map(printable, lines):
+        if not to.isatty():
+            to.write(f"{line}\n")
+            continue
+        text = line.lstrip()
+        inside = " " * (len(line) - len(text))
+        room = max(_NARROWEST, console.width - len(inside) - _FURTHER_IN)
+        parts = [part.plain for part in Text(text).wrap(console, room, overflow="fold")]
+        to.write(f"\n{inside}{' ' * _FURTHER_IN}".join([inside + parts[0], *parts[1:]]) + "\n")
+    to.flush()
+
+
+def _write_lines(pairs: Sequence[tuple[str, str]]) -> None:
+    lines = [(printable(title), cell) for title, cell in pairs]
     width = max((len(title) for title, _ in lines), default=0)
     if sys.stdout.isatty():
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
@@ -148,12 +196,12 @@ def _write_table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
     if sys.stdout.isatty():
         table = Table(box=SIMPLE_HEAD, pad_edge=False)
         for column in columns:
-            table.add_column(column.title, overflow="fold")
+            table.add_column(Text(printable(column.title)), overflow="fold")
         for line in cells:
             table.add_row(*(Text(cell) for cell in line))
         Console().print(table)
         return
-    titles = [column.title for column in columns]
+    titles = [printable(column.title) for column in columns]
     widths = [max(map(cell_len, column)) for column in zip(titles, *cells, strict=True)]
     for line in [titles, *cells]:
         padded = (

@@ -17,7 +17,8 @@ class Watched:
     def __init__(self, title: str, bar: Progress | None) -> None:
         self._title = title
         self._bar = bar
-        self._task = bar.add_task("", note="", total=None) if bar is not None else None
+        shown = printable(title)
+        self._task = bar.add_task("", title=shown, note="", total=None) if bar else None
         self._last = ""
 
     def show(self, done: int, total: int, note: str = "") -> None:
@@ -38,7 +39,7 @@ def watching(title: str) -> Generator[Watched]:
         yield Watched(title, None)
         return
     bar = Progress(
-        TextColumn(printable(title), markup=False),
+        TextColumn("{task.fields[title]}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -91,7 +91,7 @@ async def fetch(
                 f"There is no proof of {rollout_id}: no such rollout has completed.",
                 ExitCode.NOT_FOUND,
             ) from None
-    _write(bundle, to)
+    _write(options, bundle, to)
 
 
 @command(app, "keys")
@@ -107,13 +107,12 @@ async def fetch_keys(
     """
     async with options.backend() as backend:
         found = await backend.queries.proof_keys()
-    _write(json.dumps(found, indent=2).encode() + b"\n", to)
+    _write(options, json.dumps(found, indent=2).encode() + b"\n", to)
 
 
-def _write(content: bytes, to: Path | None) -> None:
+def _write(options: Asks, content: bytes, to: Path | None) -> None:
     if to is None:
-        sys.stdout.buffer.write(content)
-        sys.stdout.flush()
+        options.output.exactly(content)
         return
     try:
         to.write_bytes(content)

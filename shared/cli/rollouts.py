@@ -34,7 +34,7 @@ _FIELDS = (
     Column("Account", "account_id"),
     Column("Version", "version"),
     Column("State", "state"),
-    Column("Done", lambda row: f"{row['done']} of {row['legs']} engines"),
+    Column("Done", lambda row: f"{row['done']} of {counted(row['legs'], 'engine')}"),
     Column("Opened", "opened_at"),
     Column("Completed", "completed_at"),
     Column("Seconds", "seconds"),

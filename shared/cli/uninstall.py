@@ -13,9 +13,9 @@ from shared.cli.consent import ask_consent
 from shared.cli.exit_codes import ExitCode
 from shared.cli.finding import found
 from shared.cli.ids import ExtensionArgument
-from shared.cli.installations import counts_of, found_impact, write_impact
+from shared.cli.installations import counts_of, found_impact, impact_lines
 from shared.cli.options import Sends
-from shared.cli.output import Row, say
+from shared.cli.output import Row, say, say_lines
 from shared.cli.problems import Problem, as_usage
 from shared.cli.progress import watching
 from shared.cli.sending import ask, send, tell
@@ -77,7 +77,7 @@ async def _looked_at(options: Sends, http: Http, extension: str) -> str | None:
     if (await found(http.get("installation", path)))["state"] == "uninstalling":
         return None
     impact = await found_impact(http, extension)
-    write_impact(impact, say)
+    say_lines(impact_lines(impact))
     revision: str = impact["revision"]
     if not options.dry_run:
         ask_consent(

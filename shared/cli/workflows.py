@@ -19,6 +19,7 @@ _COLUMNS = (
     Column("WORKFLOW", "workflow_id"),
     Column("NAME", "name"),
     Column("OWNER", "owner"),
+    Column("PREVIEW", "preview"),
 )
 _BEHIND = (
     Column("ROLLOUT", "rollout_id"),

@@ -28,6 +28,23 @@ from shared.decisions import Applied, Decision, Refused, Unchanged
 from shared.messaging.envelope import Asked
 from tests.catalog.given import RELAY, by_operator, by_publisher, publication, third_party
 
+# fmt: off
+LIKE_KEYTURN = [
+    "Keyturn Inc.", "The Keyturn Company",
+    "Keyturn", " KEYTURN ", "\uff2beyturn", "Key turn", "Key-Turn", "k.e.y.t.u.r.n", "Keyturn®",
+    # Invisible, or turning it around.
+    "Key\u00a0turn", "Key\u200bturn", "Key\u2060turn", "\u202eKeyturn", "Key\u00adturn",
+    "Key\u3164turn", "Keyturn\ufe0f",
+    # Latin letters with something to them, small capitals, and letters in ornaments.
+    "Kéyturn", "Ke\u0301yturn", "Keyturn\u0301\u0302", "KEYTURN\u02bc", "Keytum",
+    "\u0138eyturn", "Keyt\u1d1crn", "\u1d0b\u1d07\u028f\u1d1b\u1d1c\u0280\u0274", "\u24c0eyturn",
+    "\U0001d40aeyturn", "\U0001f17aeyturn", "\U0001f1f0eyturn",
+    # Cyrillic and Greek ones.
+    "\u041aeyturn", "\u041a\u0435\u0443\u0442urn", "K\u0435yturn", "\u043aeyturn",
+    "Ke\u04afturn", "Keytu\u0433n", "Keytur\u043f", "\u039aeyturn", "Key\u03c4\u03c5rn",
+    "\u039a\u0395\u03a5\u03a4URN",
+]
+# fmt: on
 RETIRE = RetireExtension(extension="parcels", reason="Nobody maintains it.")
 
 
@@ -128,12 +145,74 @@ def test_a_manifest_that_could_not_work_is_refused_with_its_sentences() -> None:
     assert "schemes: there is none" in message
 
 
-@pytest.mark.parametrize("by", ["Keyturn", " KEYTURN ", "\uff2beyturn"])
+@pytest.mark.parametrize("by", LIKE_KEYTURN)
 def test_nobody_else_goes_by_the_platforms_name(by: str) -> None:
     reason, message = refusal(decide(None, publication(third_party(by=by))))
 
     assert reason == "manifest_invalid"
     assert "the platform's own name" in message
+
+
+@pytest.mark.parametrize("by", ["Gopher Tools", "Cargo"])
+def test_a_platforms_short_name_may_stand_in_others(by: str) -> None:
+    decision = decide_publication(Platform(name="Go"), None, publication(third_party(by=by)))
+
+    assert isinstance(decision, Applied)
+
+
+@pytest.mark.parametrize("publisher", ["key-turn", "k-e-y-turn", "keytum", "keyturn"])
+def test_a_publishers_slug_is_a_name_too(publisher: str) -> None:
+    asked = by_publisher(third_party(publisher=publisher), publisher=publisher)
+
+    reason, message = refusal(decide(None, asked))
+
+    assert reason == "manifest_invalid"
+    assert f"publisher: {publisher} is the platform's own name, or looks like it" in message
+
+
+@pytest.mark.parametrize(
+    "by", ["Acme Flows", "acmeflows", "ACME FL0WS", "\u0410\u0441meFlovvs", "Keyturn"]
+)
+def test_the_platforms_name_is_what_the_operator_calls_it_and_its_slug(by: str) -> None:
+    platform = Platform(name="Acme Flows")
+
+    decision = decide_publication(platform, None, publication(third_party(by=by)))
+
+    assert "the platform's own name" in refusal(decision)[1]
+
+
+@pytest.mark.parametrize(
+    "by", ["\u041a\u041b\u042e\u0427", "\u041a\u043b\u044e\u0447", "K\u041b\u044e\u0447"]
+)
+def test_a_platform_may_be_called_in_any_script(by: str) -> None:
+    platform = Platform(name="\u041a\u043b\u044e\u0447")
+
+    decision = decide_publication(platform, None, publication(third_party(by=by)))
+
+    assert "the platform's own name" in refusal(decision)[1]
+
+
+@pytest.mark.parametrize(
+    "by",
+    ["Parcels Inc.", "Keyturners", "Key", "Turnkey", "Почта России", "Ключник", "京东物流", "3M"],
+)
+def test_other_names_are_nobody_elses(by: str) -> None:
+    assert isinstance(decide(None, publication(third_party(by=by))), Applied)
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [
+        ("\u13e6eyturn", "by: “\u13e6” (U+13E6 CHEROKEE LETTER TSO) is of a script that few"),
+        ("\ua4d7\ua4f0\ua4ec\ua4d4\ua4f4\ua4e3\ua4e0", "LISU LETTER KA) is of a script that few"),
+        ("***", "by: *** has no letter in it"),
+    ],
+)
+def test_a_publishers_name_is_one_that_people_can_read(by: str, said: str) -> None:
+    reason, message = refusal(decide(None, publication(third_party(by=by))))
+
+    assert reason == "manifest_invalid"
+    assert said in message
 
 
 def test_what_a_publisher_publishes_is_a_preview_until_it_is_certified() -> None:

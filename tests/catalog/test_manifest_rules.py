@@ -113,11 +113,14 @@ def test_what_is_shipped_has_no_problem(slug: str) -> None:
         (LEAVES, "schemes.0.probe.token.url", "https://evil.example.com/", "the probe's token url"),
         (LEAVES, "domains.0.rule", "*.tea-leaves.example.com", "asks api.tea-leaves.example.org"),
         ("webservice", "settings.1.pattern", "ftp://.*", "the pattern of probe_url has to begin w"),
+        ("webservice", "settings.1.pattern", "https://a|x", "has to begin with https://, in each"),
+        ("webservice", "settings.1.pattern", "(?:https://)?x", "with https://, in each of"),
         ("webservice", "settings.1.pattern", ABSENT, "the pattern of probe_url has to begin with"),
         ("webservice", "additional_domains.allowed", False, "probe_url, which may be anywhere: le"),
         ("servicenow", "derived.0.first_of.1", "{instance}.example.com", "asks {instance}.example"),
         ("servicenow", "derived.0.first_of.1", "{instance}/x", "asks {instance}/x, which none of"),
-        ("servicenow", "derived.0.first_of.1", "{instance}" * 500, "url is too long, or can take"),
+        ("servicenow", "schemes.1.probe.url", "https://" + "{host}" * 330, "url is too long, or"),
+        (PIGEON, "schemes.0.probe.url", f"https://{'a' * 501}/", "url is too long, or can take"),
         # Statuses, rules and failures.
         (LEAVES, "schemes.0.probe.statuses", [99], "statuses have 99, which no answer ends with."),
         (LEAVES, "schemes.0.probe.statuses", [100], "statuses have 100, which no answer ends wit"),
@@ -127,6 +130,8 @@ def test_what_is_shipped_has_no_problem(slug: str) -> None:
         (LEAVES, "schemes.0.probe.rules", [{"path": "a", "op": "gt", "value": "1"}], "takes a num"),
         (LEAVES, "schemes.0.probe.rules", [{"path": "a", "op": "gt", "value": True}], "a number."),
         (LEAVES, "schemes.0.probe.label_path", "cup..owner", "the probe's label_path 'cup..owner'"),
+        (LEAVES, "schemes.0.probe.label_path", "a.1234567890", "label_path 'a.1234567890'"),
+        (LEAVES, "schemes.0.probe.label_path", ".".join("a" * 33), "the probe's label_path"),
         (LEAVES, "schemes.0.probe.token.token_path", "", "the probe's token_path '' is no path"),
         (LEAVES, "schemes.0.probe.failures", [{"verdict": "unknown"}], "neither a status nor a pa"),
         (LEAVES, "schemes.0.probe.failures", [{"status": 400, "value": 1, "verdict": "unknown"}],
@@ -181,6 +186,7 @@ def test_what_could_not_work_or_would_be_unsafe_is_refused(
         (LEAVES, "domains.0.rule", "API.tea-leaves.example.org:443"),
         (LEAVES, "schemes.0.probe.failures", [{"path": "a.0.b", "verdict": "unknown"}]),
         ("sftp-load", "schemes.0.probe.passphrase", ABSENT),
+        ("webservice", "settings.1.pattern", "^(?:https://api|https://www).*$"),
         ("sftp-load", "settings.3.default", "/inbox"),
         ("smtp-relay", "domains", []),
         ("snowflake-extract", "schemes.0.probe.body", '{"a": {"b": "{user}"}}'),
@@ -191,7 +197,49 @@ def test_what_works_is_accepted(slug: str, place: str, value: Any) -> None:
 
 
 def test_a_sentence_is_printable_and_short_whatever_a_publisher_writes() -> None:
-    [one] = told("slack", "domains.0.rule", "slack.com\x1b[2J" + "x" * 2000)[-1:]
+    [one] = told("slack", "domains.0.rule", "slack.com\x1b[2J" + "x" * 1900)[-1:]
 
     assert one.isprintable()
     assert len(one) <= 500
+
+
+def hosts(*templates: str, rule: str = "{host}", **slots: str) -> list[str]:
+    """Judge ServiceNow with a rule that the derived value `host` fills."""
+    manifest = written("servicenow")
+    manifest["derived"] = [{"name": "host", "first_of": list(templates)}]
+    own = {"rule": rule, "purpose": "Its own.", "slots": {"host": "[a-z0-9.-]+", **slots}}
+    manifest["domains"] = [*manifest["domains"], own]
+    return problems_of(Manifest.model_validate(manifest))
+
+
+@pytest.mark.parametrize(
+    ("rule", "slots", "templates", "hidden"),
+    [
+        ("{host}", {}, ["{custom_host}", "evil.example.com"], "evil.example.com"),
+        ("{host}", {}, ["evil"], "evil"),
+        ("{host}:8443", {}, ["evil.example.com"], "evil.example.com"),
+        ("{host}:{instance}", {"instance": "[0-9]+"}, ["evil.example.com"], "evil.example.com"),
+        ("{host}", {}, ["{instance}.example.com"], "{instance}.example.com"),
+        ("{host}", {}, ["{instance}evil{custom_host}"], "{instance}evil{custom_host}"),
+    ],
+)
+def test_no_domain_hides_behind_a_slot_that_is_the_whole_host(
+    rule: str, slots: dict[str, str], templates: list[str], hidden: str
+) -> None:
+    found = hosts(*templates, rule=rule, **slots)
+
+    assert [one for one in found if f"{rule} can become {hidden}, which the list of d" in one], (
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "templates"),
+    [
+        ("{host}", ["{custom_host}", "{instance}", "{instance}.{custom_host}"]),
+        ("{host}.example.com", ["{instance}", "login"]),
+        ("{host}.example.com", ["{instance}.eu"]),
+    ],
+)
+def test_a_derived_value_may_fill_what_people_see(rule: str, templates: list[str]) -> None:
+    assert not [one for one in hosts(*templates, rule=rule) if "can become" in one]

@@ -126,6 +126,61 @@ def test_what_is_put_again_is_found_by_its_new_words_alone() -> None:
     assert not index.find("acme")
 
 
+class Counted(str):
+    """A thing that is looked up by counting how often."""
+
+    __slots__ = ()
+    looked_up = 0
+
+    def __hash__(self) -> int:
+        Counted.looked_up += 1
+        return super().__hash__()
+
+    def __eq__(self, other: object) -> bool:
+        return super().__eq__(other)
+
+
+@pytest.fixture(scope="module")
+def alike() -> Index[Counted]:
+    """Thousand things with a name of their own, whose texts have the same words."""
+    index = Index[Counted]()
+    for number in range(1000):
+        name = f"Zulu{number:04}"
+        index.put(Counted(name), name=name, texts=["It connects the account with the platform."])
+    return index
+
+
+def work_of(index: Index[Counted], query: str) -> tuple[int, int]:
+    """Return how many are found, and how many were looked up for it, for each that there is."""
+    before = Counted.looked_up
+    found = index.find(query)
+    return len(found), (Counted.looked_up - before) // 1000
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("the with account platform connects it", 1000),
+        ("the the the the the the the the the the", 1000),
+        ("the zebra with", 0),
+        ("it zulu0001 connects the account with", 37),
+        ("t w a p c i", 0),
+    ],
+)
+def test_words_that_all_have_are_little_work(alike: Index[Counted], query: str, found: int) -> None:
+    assert work_of(alike, query) == (found, 0)
+
+
+def test_one_word_that_nothing_has_ends_a_search_before_anything_is_gathered(
+    alike: Index[Counted],
+) -> None:
+    before = Counted.looked_up
+
+    assert alike.find("connects the account with a quux") == {}
+
+    assert Counted.looked_up == before
+
+
 def misspellings(word: str) -> Iterator[str]:
     """Yield the word with one letter left out, doubled with another, replaced, or swapped."""
     for place, letter in enumerate(word):

@@ -158,7 +158,7 @@ def test_an_uninstallation_is_watched_until_nothing_is_left(
         ]
         told = brand.keyturn("uninstall", "loud-mail")
         assert refused(told, 2, f"--revision {impact['revision']}")
-        assert "account letters (Letters), added by ada" in told.sentences
+        assert "account letters, added by ada: Letters" in told.sentences
         other = brand.keyturn("uninstall", "loud-mail", "--revision", NOT_SHOWN)
         assert refused(other, 4, "impact_changed")
         dry = brand.good("uninstall", "loud-mail", "--dry-run")

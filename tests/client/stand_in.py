@@ -35,6 +35,8 @@ class StandIn:
     is_down: bool = False
     """It answers that it cannot say which tasks are suspended."""
     asked: list[str] = field(default_factory=list[str])
+    waits: list[str] = field(default_factory=list[str])
+    """How long each question for an outcome would have it wait."""
     let_through: asyncio.Event = field(default_factory=asyncio.Event)
     """Cleared: an answer is made and held back."""
     url: str = ""
@@ -91,8 +93,9 @@ class StandIn:
     def _outcome(self, request: str) -> tuple[str, bytes]:
         if "/suspended" in request:
             return self._suspended(request)
-        command_id = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].split("?", maxsplit=1)[0]
+        command_id, _, wait = request.split(" ")[1].rsplit("/", maxsplit=1)[-1].partition("?")
         self.asked.append(command_id)
+        self.waits.append(wait)
         found = self.outcomes.get(command_id)
         if found is None:
             return "404 Not Found", b'{"error": "not_found", "message": "Not yet."}'

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from keyturn_client import Judgement, Kafka, Replica, ReplicaSettings, UnreachableError
 from keyturn_client.wire import Record
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import (
     ALL_BLOCKED,
     DomainsChanged,
@@ -169,6 +170,7 @@ async def test_news_that_cannot_be_read_blocks_that_extension_alone(
     frozen = "keyturn.installation.ExtensionFrozen.v1"
     await announce(stack, announced(good, brand), announced(other, brand))
     async with Replica(settings) as replica:
+        assert replica.may_connect(LOUD, URL).suffix_list == SUFFIX_LIST_VERSION
         assert replica.may_connect(LOUD, URL).allowed
 
         await announce(stack, announced(good, brand, sequence=2, type_name=frozen))
@@ -191,6 +193,7 @@ async def test_before_it_is_entered_nothing_is_allowed(settings: ReplicaSettings
     for found in (replica.may_connect(LOUD, URL), replica.may_read(LOUD, "contacts")):
         assert (found.allowed, found.code) == (False, "copy_too_old")
         assert "is loaded" in found.message
+        assert found.suffix_list == SUFFIX_LIST_VERSION
 
 
 def heard_at(replica: Replica) -> float:

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from keyturn_client.replica.freshness import Freshness, RewoundError, now
+from keyturn_client.replica.freshness import Freshness, Origin, RewoundError, now
 from keyturn_client.wire import Place
 
 A: Place = ("t", 0)
@@ -61,6 +61,25 @@ def test_a_topic_of_which_a_partition_is_gone_is_another_one() -> None:
 
     with pytest.raises(RewoundError):
         fresh.aim({B: 5}, asked_at=10.0)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Origin("here", {"t": b"another"}),
+        Origin("elsewhere", {"t": b"one"}),
+        Origin("here", {"t": b"one", "more": b"two"}),
+    ],
+)
+def test_a_topic_of_another_id_or_cluster_is_another_one(other: Origin) -> None:
+    fresh = Freshness()
+    fresh.recognise(Origin("here", {"t": b"one"}))
+    fresh.recognise(Origin("here", {"t": b"one"}))
+
+    with pytest.raises(RewoundError):
+        fresh.recognise(other)
+    with pytest.raises(RewoundError):
+        fresh.recognise(other)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["write", "read", "ask"]), st.integers(0, 3))))

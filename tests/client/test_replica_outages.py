@@ -2,20 +2,24 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from keyturn_client import Replica, ReplicaSettings
+from keyturn_client.background import Background
+from keyturn_client.replica.following import Follower
 from keyturn_client.wire import Record
 from keyturn_contracts.installation import DomainsChanged
 from keyturn_contracts.reaching import JudgementCode
 from keyturn_contracts.rights import Code
-from keyturn_contracts.topics import TOPICS
+from keyturn_contracts.topics import PARTITIONS, TOPICS
 
 from deploy.local.stack import Stack
 from shared.messaging.kafka import client_options
@@ -174,6 +178,98 @@ async def test_of_a_topic_that_was_made_anew_nothing_old_is_believed(
         assert "The copy begins anew" in caplog.text
         await announce(kafka, announced(installed(LOUD, HOST), settings.brand, sequence=1))
         await until_it_says(replica, "allowed")
+
+
+async def test_a_topic_that_was_made_anew_and_has_grown_beyond_the_old_one_is_noticed(
+    kafka: RunningKafka, settings: ReplicaSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its end is behind what was read, so nothing but its id says that it is another topic."""
+    brand = settings.brand
+    patient = settings.model_copy(update={"max_age": timedelta(minutes=10)})
+    await announce(kafka, announced(installed(LOUD, HOST), brand, sequence=7))
+    async with Replica(patient) as replica:
+        assert replica.may_connect(LOUD, URL).allowed
+
+        unseen(make_anew_and_longer(kafka))
+
+        await until_it_says(replica, "not_installed")
+        assert "The copy begins anew" in caplog.text
+        # An announcement of the new topic counts, although the old one had a newer.
+        await announce(kafka, announced(installed(LOUD, HOST), brand, sequence=1))
+        await until_it_says(replica, "allowed")
+
+
+async def test_nothing_of_another_topic_is_heard_before_the_old_one_is_forgotten(
+    kafka: RunningKafka, settings: ReplicaSettings
+) -> None:
+    told: list[str] = []
+    follower = Follower(
+        settings.kafka,
+        (EVENTS,),
+        hear=lambda records: told.extend(one.name for one in records),
+        forget=lambda: told.append("forgotten"),
+    )
+    await announce(kafka, announced(installed(LOUD, HOST), settings.brand))
+    await follower.load()
+    old = len(told)
+    background = Background()
+    await background.begin(follower.follow())
+    try:
+        unseen(make_anew_and_longer(kafka))
+        await eventually(lambda: len(told) > old + 1, within=60)
+    finally:
+        await background.end(None)
+
+    assert told[old] == "forgotten"
+    assert "forgotten" not in told[old + 1 :]
+
+
+def unseen(work: Coroutine[Any, Any, None]) -> None:
+    """Do this while nothing in this thread goes on: a copy sees what there was and what there is.
+
+    Otherwise it may see a topic that is shorter than what it read, on its way to being longer.
+    """
+    with ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, work).result()
+
+
+async def make_anew_and_longer(kafka: RunningKafka) -> None:
+    """Make the topic of the events anew, with more in each partition, and all of a stranger's."""
+    before = await ends(kafka)
+    await make_anew(kafka)
+    await write_to_each(kafka, {place: end + 5 for place, end in before.items()})
+    assert all(end > before[place] for place, end in (await ends(kafka)).items())
+
+
+async def ends(kafka: RunningKafka) -> dict[int, int]:
+    """Return where each partition of the topic of the events ends."""
+    consumer: Any = AIOKafkaConsumer(**client_options(kafka.settings_of("admin")))
+    await consumer.start()
+    try:
+        places = [TopicPartition(EVENTS, one) for one in range(PARTITIONS)]
+        return {place.partition: end for place, end in (await consumer.end_offsets(places)).items()}
+    finally:
+        await consumer.stop()
+
+
+async def write_to_each(kafka: RunningKafka, counts: Mapping[int, int]) -> None:
+    """Write so many records of a stranger into each partition."""
+    record = announced(installed(LOUD), "stranger")
+    producer: Any = AIOKafkaProducer(**client_options(kafka.settings_of("installation")))
+    await producer.start()
+    try:
+        for partition, count in counts.items():
+            for _ in range(count):
+                await producer.send(
+                    EVENTS,
+                    record.value,
+                    key=record.key,
+                    headers=list(record.headers),
+                    partition=partition,
+                )
+        await producer.flush()
+    finally:
+        await producer.stop()
 
 
 async def make_anew(kafka: RunningKafka) -> None:

@@ -35,6 +35,7 @@ from tests.credential_vault.given import (
     version,
 )
 from tests.credential_vault.http import Client, serving
+from tests.credential_vault.mail import MailServer, mail_server
 from tests.credential_vault.vault import GivenEngine, Vault, bound, completed
 from tests.running_stack import RunningStack
 
@@ -140,6 +141,13 @@ async def vault(
         await vault.hear(LICENSED, brand=brand)
     yield vault
     await vault.trials.finish()
+
+
+@pytest.fixture
+async def server(certificate: Certificate) -> AsyncGenerator[MailServer]:
+    async with mail_server(certificate) as server:
+        server.passwords.add("right")
+        yield server
 
 
 @pytest.fixture

@@ -191,12 +191,14 @@ def installation(
     extension: str = "pager",
     uninstall_id: str | None = None,
     declared: tuple[DomainRule, ...] | None = None,
+    derived: dict[str, tuple[str, ...]] | None = None,
+    defaults: dict[str, str] | None = None,
     added: tuple[str, ...] = (),
     **changes: object,
 ) -> InstallationChanged:
     """Return news of an installation; with `uninstall_id`, of one that is being uninstalled.
 
-    In force are the domains of the pager's manifest, or those that are `declared`.
+    In force are the pager's domains and its default, or those that are given.
     """
     content: dict[str, object] = {
         "extension": extension,
@@ -207,7 +209,13 @@ def installation(
         "version": 1,
         "may_add_domains": True,
         "declared": tuple(
-            DeclaredDomain(rule=one.rule, slots=one.slots, is_wide=one.wide_because is not None)
+            DeclaredDomain(
+                rule=one.rule,
+                slots=one.slots,
+                is_wide=one.wide_because is not None,
+                derived=derived or {},
+                defaults={"port": "587"} if defaults is None else defaults,
+            )
             for one in (PAGER.domains if declared is None else declared)
         ),
         "added": tuple(AddedDomain(rule=one, by="ada", reason="Ours.", at=NOW) for one in added),

@@ -1,13 +1,10 @@
 """Accounts follow the brand's licence and installations, as their news comes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 from keyturn_contracts.catalog import (
-    AdditionalDomains,
-    DomainRule,
     ExtensionPublished,
     ExtensionRetired,
     LicenceChanged,
@@ -15,12 +12,12 @@ from keyturn_contracts.catalog import (
 )
 from keyturn_contracts.credential_vault import DeleteAccount, EditAccount, VerifyAccount
 from keyturn_contracts.installation import ExtensionSuspended
+from keyturn_contracts.message import CommandRefused, Event
 
-from deploy.demo.certificate import Certificate
 from tests.batches import asked, news
 from tests.credential_vault.given import LICENSED, PAGER, SMTP, installation
 from tests.credential_vault.http import Client, serving
-from tests.credential_vault.mail import MailServer, mail_server
+from tests.credential_vault.mail import MailServer
 from tests.credential_vault.vault import GivenEngine, Vault, completed
 from tests.running_stack import RunningStack
 from tests.waiting import eventually
@@ -31,13 +28,6 @@ SIGNING = "signing-secret"
 RIGHT = {"username": "keyturn", "password": "right"}
 ENGINE = GivenEngine()
 NOTHING = LicenceChanged(extensions=())
-
-
-@pytest.fixture
-async def server(certificate: Certificate) -> AsyncGenerator[MailServer]:
-    async with mail_server(certificate) as server:
-        server.passwords.add("right")
-        yield server
 
 
 async def given_pager(vault: Vault, manifest: Manifest = PAGER) -> None:
@@ -141,14 +131,91 @@ async def test_a_licence_that_goes_while_a_provider_answers_adds_no_account(
     assert await vault.outcome(command) == "not_licensed"
 
 
+async def given_account_at(vault: Vault, server: MailServer) -> None:
+    """Add an account of the third party's extension, which is tried at a real server."""
+    await given_pager(vault)
+    await vault.hear(installation())
+    command = await vault.adding(RIGHT, server.settings, extension="pager")
+    await vault.deliver(command)
+    await vault.tried()
+    assert await vault.outcome(command) == "applied"
+    server.logins.clear()
+
+
+@pytest.mark.parametrize(
+    ("gone", "reason"),
+    [
+        (NOTHING, "not_licensed"),
+        (installation(ExtensionSuspended, state="suspended"), "not_licensed"),
+        (installation(uninstall_id="u1"), "not_installed"),
+    ],
+    ids=["no licence", "suspended", "being uninstalled"],
+)
+async def test_what_is_under_way_when_the_right_to_it_goes_is_not_tried_and_says_so(
+    vault: Vault, server: MailServer, gone: Event, reason: str
+) -> None:
+    """The account is as it was when the right comes back."""
+    await given_account_at(vault, server)
+    rotation = await vault.rotating(RIGHT)
+    verification = asked(VerifyAccount(account_id="mail"))
+    await vault.deliver(rotation, verification)
+
+    await vault.hear(gone)
+    await vault.tried()
+
+    assert server.logins == []
+    assert [await vault.outcome(one) for one in (rotation, verification)] == [reason, reason]
+    assert await vault.told() == ["AccountAdded"]
+    assert await vault.versions() == {1: "current", 2: "refused"}
+    await vault.hear(LICENSED, installation())
+    again = await vault.rotating(RIGHT)
+    await vault.deliver(again)
+    await vault.tried()
+    assert await vault.outcome(again) == "applied"
+
+
+async def test_a_verification_whose_domain_is_gone_says_so_and_leaves_the_account_connected(
+    vault: Vault, server: MailServer
+) -> None:
+    await given_account_at(vault, server)
+    await vault.hear(installation(declared=()))
+    verification = asked(VerifyAccount(account_id="mail"))
+    await vault.deliver(verification)
+    await vault.tried()
+
+    refused = await vault.answer(verification)
+    assert isinstance(refused, CommandRefused)
+    assert refused.reason == "provider_unreachable"
+    assert "All domains are blocked" in refused.message
+    assert server.logins == []
+    assert await vault.told() == ["AccountAdded"]
+    assert (await vault.audited())[-1][:3] == ("verify", "refused", "address_refused")
+
+
 async def test_accounts_of_a_retired_extension_go_on(vault: Vault) -> None:
     await vault.given_account()
     await vault.hear(ExtensionRetired(manifest=SMTP, version=1, state="retired"))
 
     await vault.given_rotation()
-    command = await vault.adding(SECRET, SETTINGS, scheme=SIGNING, account_id="post")
 
-    assert await vault.outcome(command) == "extension_unknown"
+
+async def test_a_retired_extension_takes_further_accounts_where_it_is_installed_alone(
+    vault: Vault,
+) -> None:
+    await given_pager(vault)
+    await vault.hear(
+        installation(),
+        installation(extension="smtp-relay", party="first", implicit=True),
+        ExtensionRetired(manifest=SMTP, version=1, state="retired"),
+        ExtensionRetired(manifest=PAGER, version=1, state="retired"),
+    )
+
+    for extension in ("pager", "smtp-relay"):
+        await vault.given_account(f"of-{extension}", extension=extension)
+
+    await vault.hear(LICENSED, brand="new")
+    late = await vault.adding(SECRET, SETTINGS, scheme=SIGNING, brand="new")
+    assert (await vault.waited(late)).reason == "extension_unknown"
 
 
 # Fetches.
@@ -216,84 +283,3 @@ async def test_a_fetch_waits_a_moment_for_news_of_the_licence(
         await vault.hear(LICENSED)
 
         assert (await waiting).version == 1
-
-
-# Addresses.
-
-FIXED = PAGER.model_copy(update={"domains": ()})
-NO_MORE = FIXED.model_copy(
-    update={"additional_domains": AdditionalDomains(allowed=False, why="There is one server.")}
-)
-
-
-async def added_with(vault: Vault, server: MailServer, manifest: Manifest, *added: str) -> str:
-    await given_pager(vault, manifest)
-    await vault.hear(installation(declared=manifest.domains, added=added))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-    return await vault.outcome(command) or "open"
-
-
-async def test_a_domain_that_the_brand_added_may_be_tried(vault: Vault, server: MailServer) -> None:
-    assert await added_with(vault, server, FIXED, f"localhost:{server.port}") == "applied"
-    assert server.logins == [("right", True)]
-
-
-@pytest.mark.parametrize(
-    ("manifest", "added"),
-    [(FIXED, ()), (FIXED, ("localhost",)), (NO_MORE, ("localhost:{port}",))],
-    ids=["nothing added", "another port", "an extension that lets nobody add"],
-)
-async def test_no_other_address_is_tried(
-    vault: Vault, server: MailServer, manifest: Manifest, added: tuple[str, ...]
-) -> None:
-    rules = [one.format(port=server.port) for one in added]
-
-    assert await added_with(vault, server, manifest, *rules) == "address_refused"
-    assert server.logins == []
-
-
-async def test_a_domain_that_was_added_counts_no_more_when_adding_is_not_allowed_any_more(
-    vault: Vault, server: MailServer
-) -> None:
-    await given_pager(vault, FIXED)
-    rule = f"localhost:{server.port}"
-    await vault.hear(installation(declared=(), added=(rule,), may_add_domains=False))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "address_refused"
-
-
-@pytest.mark.parametrize(
-    "accepted",
-    [(), (DomainRule(rule="{host}:{port}", purpose="x", slots={"host": "x", "port": "[0-9]+"}),)],
-    ids=["another domain", "another pattern"],
-)
-async def test_what_a_newer_version_asks_for_is_not_tried_before_somebody_accepts_it(
-    vault: Vault, server: MailServer, accepted: tuple[DomainRule, ...]
-) -> None:
-    await given_pager(vault)
-    await vault.hear(installation(declared=accepted))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "address_refused"
-    assert server.logins == []
-
-
-async def test_a_newer_version_that_nobody_accepted_fills_no_slot(
-    vault: Vault, server: MailServer
-) -> None:
-    """It may fill the same rule otherwise: by derived values, or by defaults."""
-    await given_pager(vault)
-    await vault.hear(installation(version=2))
-    command = await vault.adding(RIGHT, server.settings, extension="pager")
-    await vault.deliver(command)
-    await vault.tried()
-
-    assert await vault.outcome(command) == "provider_unreachable"
-    assert server.logins == []

@@ -1,7 +1,6 @@
 """Versions are tried at a real mail server, and become current or nothing changes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 import pytest
 from keyturn_contracts.credential_vault import (
@@ -14,20 +13,13 @@ from keyturn_contracts.message import CommandRefused
 
 from deploy.demo.certificate import Certificate
 from tests.batches import asked
-from tests.credential_vault.mail import MailServer, mail_server
+from tests.credential_vault.mail import MailServer
 from tests.credential_vault.vault import Vault, completed
 from tests.waiting import eventually
 
 RIGHT = {"username": "keyturn", "password": "right"}
 NEXT = {"username": "keyturn", "password": "next-one"}
 WRONG = {"username": "keyturn", "password": "hunter2-canary"}
-
-
-@pytest.fixture
-async def server(certificate: Certificate) -> AsyncGenerator[MailServer]:
-    async with mail_server(certificate) as server:
-        server.passwords.add("right")
-        yield server
 
 
 @pytest.fixture

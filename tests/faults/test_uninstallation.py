@@ -82,8 +82,10 @@ async def test_an_uninstallation_ends_everywhere_and_once_though_a_participant_i
         await engine.settled()
         await armed(world, service, crash)
 
-        uninstall_id = await uninstall(brand)
-        await killed_and_started_again(world, service, asyncio.Event())
+        # At once: it may die before it has answered what came of the command.
+        uninstall_id, _ = await asyncio.gather(
+            uninstall(brand), killed_and_started_again(world, service, asyncio.Event())
+        )
 
         assert await eventually(lambda: is_uninstalled(world, brand), within=60)
         await engine.settled()

@@ -191,9 +191,12 @@ def _account(
 
 
 def engine(
-    engine_id: str = "e1", *uses: tuple[str, int, int], is_retired: bool = False
+    engine_id: str = "e1",
+    *uses: tuple[str, int, int],
+    is_retired: bool = False,
+    fingerprint: str = "",
 ) -> EngineChanged:
-    """Return an engine that uses extensions: slug, workflows, tasks."""
+    """Return an engine that uses extensions: slug, workflows, tasks; and which those are."""
     kind = EngineRetired if is_retired else WorkflowsChanged
     return kind(
         engine_id=engine_id,
@@ -204,7 +207,7 @@ def engine(
         enc=_ENC,
         state="retired" if is_retired else "registered",
         uses=tuple(
-            ExtensionUse(extension=slug, workflows=workflows, tasks=tasks)
+            ExtensionUse(extension=slug, workflows=workflows, tasks=tasks, fingerprint=fingerprint)
             for slug, workflows, tasks in uses
         ),
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import ALL_BLOCKED
+from sqlalchemy import text
 
 from services.installation.rules.review import PREVIEW
 from tests.installation import given
@@ -148,6 +149,9 @@ async def test_one_installation_is_shown_whole_with_every_consent(
     )
     assert [one["review"]["version"] for one in first["consents"]] == [1]
     assert first["consents"][0]["id"] == first["consent"]["id"]
+    assert first["consents"][0]["suffix_list"] == SUFFIX_LIST_VERSION
+    assert first["consent"]["suffix_list"] == SUFFIX_LIST_VERSION
+    assert first["added"][0]["suffix_list"] == SUFFIX_LIST_VERSION
     assert (gone["state"], gone["domains"], gone["note"]) == ("uninstalled", [], ALL_BLOCKED)
     counts = [gone["uninstallation"][one] for one in ("accounts", "tasks", "grants")]
     assert counts == [2, 7, 5]
@@ -188,6 +192,30 @@ async def test_the_domains_are_shown_with_where_each_is_from(world: World, clien
     assert rows["smtp.example.net:587"]["accounts"] == 1
     [change] = shown["changes"]
     assert (change["what"], change["by"], change["revision"]) == ("added", "root", 2)
+    assert change["suffix_list"] == SUFFIX_LIST_VERSION
+
+
+async def test_what_was_decided_before_the_lists_were_recorded_is_shown_without_them(
+    world: World, client: Client
+) -> None:
+    await world.apply(given.install())
+    await world.apply(given.add(PICTURES))
+    async with world.database.writer.begin() as connection:
+        for statement in (
+            "UPDATE consent SET suffix_list = NULL",
+            "UPDATE domain_change SET suffix_list = NULL",
+            """UPDATE installation SET consent = consent - 'suffix_list',
+                added = added #- '{0,suffix_list}'""",
+        ):
+            # Of the twin brand nothing may change.
+            mine = f"{statement} WHERE brand_id = :brand AND extension = :slug"
+            await connection.execute(text(mine), {"brand": world.brand, "slug": LOUD})
+
+    whole = await client.shown(f"installations/{LOUD}")
+    domains = await client.shown(f"installations/{LOUD}/domains")
+
+    for one in (whole["consents"][0], whole["consent"], whole["added"][0], domains["changes"][0]):
+        assert "suffix_list" not in one
 
 
 async def test_without_domains_all_are_blocked_in_these_words(client: Client) -> None:
@@ -215,10 +243,9 @@ async def test_the_impact_shows_what_is_touched(world: World, client: Client) ->
     assert shown["users"] == ["ada", "bob"]
     assert (shown["user_count"], shown["account_count"]) == (2, 3)
     assert [one["account_id"] for one in shown["accounts"]] == ["a1", "a2", "a3"]
-    assert shown["engines"] == [
-        {"engine_id": "e1", "name": "Engine e1", "workflows": 2, "tasks": 3},
-        {"engine_id": "e2", "name": "Engine e2", "workflows": 1, "tasks": 1},
-    ]
+    assert [
+        (one["engine_id"], one["name"], one["workflows"], one["tasks"]) for one in shown["engines"]
+    ] == [("e1", "Engine e1", 2, 3), ("e2", "Engine e2", 1, 1)]
     assert (shown["workflow_count"], shown["task_count"], shown["added_domains"]) == (3, 4, 1)
     assert (await world.apply(given.uninstall(revision=shown["revision"]))).changed
 
@@ -277,6 +304,7 @@ async def test_decisions_are_made_one_or_many_at_once(world: World, client: Clie
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
     assert body["suffix_list_version"] == SUFFIX_LIST_VERSION
+    assert {one["suffix_list"] for one in body["decisions"]} == {SUFFIX_LIST_VERSION}
     assert [(one["allowed"], one["code"]) for one in body["decisions"]] == [
         (True, "allowed"),
         (False, "not_listed"),

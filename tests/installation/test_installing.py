@@ -2,6 +2,7 @@
 
 import pytest
 from keyturn_contracts.catalog import LicenceChanged
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.ids import PLATFORM
 from keyturn_contracts.installation import InstallExtension, ReviewChanged
 from keyturn_contracts.message import CommandApplied, CommandRefused
@@ -23,10 +24,10 @@ async def test_an_extension_is_installed_as_it_was_shown(world: World) -> None:
     assert [(one.type, one.subject) for one in outcome.events] == [
         ("keyturn.installation.ExtensionInstalled.v1", f"installations/{LOUD}")
     ]
-    [(consents, by, version)] = await world.rows(
-        "SELECT count(*), min(by), min(review->>'version') FROM consent WHERE brand_id = :brand"
+    consents = await world.rows(
+        "SELECT by, review->>'version', suffix_list FROM consent WHERE brand_id = :brand"
     )
-    assert (consents, by, version) == (1, "root", "1")
+    assert consents == [("root", "1", SUFFIX_LIST_VERSION)]
     assert event.consent is not None
     assert event.consent.digest == given.offer().digest
 
@@ -83,13 +84,14 @@ async def test_each_change_of_domains_is_on_record(world: World) -> None:
     await world.apply(given.remove(PICTURES))
 
     changes = await world.rows(
-        "SELECT rule, what, by, reason, revision FROM domain_change WHERE brand_id = :brand"
+        "SELECT rule, what, by, reason, revision, suffix_list FROM domain_change"
+        " WHERE brand_id = :brand"
         " ORDER BY id"
     )
     assert changes == [
-        (PICTURES, "added", "root", "Our pictures.", 2),
-        ("*.example.net", "added", "root", "Our pictures.", 2),
-        (PICTURES, "removed", "root", "They moved.", 3),
+        (PICTURES, "added", "root", "Our pictures.", 2, SUFFIX_LIST_VERSION),
+        ("*.example.net", "added", "root", "Our pictures.", 2, SUFFIX_LIST_VERSION),
+        (PICTURES, "removed", "root", "They moved.", 3, SUFFIX_LIST_VERSION),
     ]
 
 

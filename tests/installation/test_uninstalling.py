@@ -75,6 +75,66 @@ async def test_what_changed_since_somebody_looked_is_refused(world: World) -> No
     assert (await world.apply(given.uninstall(revision=today))).changed
 
 
+async def test_an_account_beyond_those_that_are_named_is_seen_too(world: World) -> None:
+    """One for another of the same user, at equal counts."""
+    await world.apply(given.install())
+    await world.hear(*(given.account(f"a{one:03}") for one in range(101)))
+    seen = await world.impact_revision()
+    await world.hear(given.account_deleted("a100"), given.account("a101"))
+
+    refused = await world.refusal(given.uninstall(revision=seen))
+
+    assert refused.reason == "impact_changed"
+
+
+async def test_what_is_different_in_an_account_that_is_not_named_is_seen_too(world: World) -> None:
+    await world.apply(given.install())
+    await world.hear(*(given.account(f"a{one:03}") for one in range(101)))
+    revisions = [await world.impact_revision()]
+    for changed in (
+        given.account("a100", creator="bob"),
+        given.account("a100", creator="bob", host="mail.example.org"),
+    ):
+        await world.hear(changed)
+        revisions.append(await world.impact_revision())
+
+    assert len(set(revisions)) == 3
+
+
+async def test_workflows_exchanged_for_as_many_others_are_seen(world: World) -> None:
+    await world.apply(given.install())
+    await world.hear(given.engine("e1", (LOUD, 2, 3)), given.engine("e2", (LOUD, 1, 1)))
+    seen = await world.impact_revision()
+    await world.hear(given.engine("e1", (LOUD, 2, 3), fingerprint="0123456789abcdef"))
+
+    refused = await world.refusal(given.uninstall(revision=seen))
+
+    assert refused.reason == "impact_changed"
+
+
+async def test_an_added_domain_for_another_is_refused(world: World) -> None:
+    await world.apply(given.install())
+    await world.apply(given.add("pictures.example.org"))
+    seen = await world.impact_revision()
+    await world.apply(given.add("films.example.org"))
+    await world.apply(given.remove("pictures.example.org"))
+
+    refused = await world.refusal(given.uninstall(revision=seen))
+
+    assert refused.reason == "impact_changed"
+
+
+async def test_the_same_news_once_more_changes_no_revision(world: World) -> None:
+    await world.apply(given.install())
+    told = [world.news(one) for one in (given.account("a1"), given.engine("e1", (LOUD, 2, 3)))]
+    await world.tell(*told)
+    seen = await world.impact_revision()
+
+    await world.tell(*told)
+
+    assert await world.impact_revision() == seen
+
+
 async def test_how_much_engines_use_belongs_to_what_is_seen(world: World) -> None:
     await world.apply(given.install())
     revisions = [await world.impact_revision()]

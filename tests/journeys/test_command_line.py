@@ -156,7 +156,7 @@ async def test_a_rotation_is_followed_to_its_proof(
         assert [row["workflow_id"] for row in listed] == ["bills", "letters"]
         touched = await to_thread.run_sync(lambda: one.keyturn("accounts", "dependents", "mail"))
         assert touched.out.splitlines()[0].split() == [
-            *("ENGINE", "WORKFLOW", "NAME", "TASK", "OWNER", "STATE", "REASON")
+            *("ENGINE", "WORKFLOW", "NAME", "TASK", "OWNER", "PREVIEW", "STATE", "REASON")
         ]
         assert "old and new credentials are valid at once" in touched.sentences
         rotate = ("accounts", "edit", "mail", "--credentials", "--set", "username=relay")

@@ -1,9 +1,16 @@
 """What engines use is counted by extension, now and then, and told where it is different."""
 
 from asyncio import create_task
+from collections.abc import Sequence
 from datetime import timedelta
 
-from keyturn_contracts.workflow import EngineRetired, ListPart, RetireEngine, WorkflowsChanged
+from keyturn_contracts.workflow import (
+    EngineRetired,
+    ExtensionUse,
+    ListPart,
+    RetireEngine,
+    WorkflowsChanged,
+)
 
 from services.workflow.jobs.counting import count, count_engines
 from tests.workflow.given import by_person, utc_now, workflow
@@ -18,7 +25,14 @@ async def counted(world: World, engine_id: str = "e1") -> list[Uses]:
     while await world.count():
         pass
     return [
-        {one.extension: (one.workflows, one.tasks) for one in event.uses}
+        {one.extension: (one.workflows, one.tasks) for one in uses}
+        for uses in await told(world, engine_id)
+    ]
+
+
+async def told(world: World, engine_id: str = "e1") -> list[Sequence[ExtensionUse]]:
+    return [
+        event.uses
         for event in await world.events()
         if isinstance(event, WorkflowsChanged | EngineRetired) and event.engine_id == engine_id
     ]
@@ -54,18 +68,21 @@ async def test_what_is_told_is_the_engine_as_it_is(world: World) -> None:
     assert event.sig.to_key().thumbprint() == engine.sig.thumbprint()
 
 
-async def test_nothing_is_told_where_the_counts_are_the_same(world: World) -> None:
+async def test_workflows_exchanged_for_as_many_others_are_told_of(world: World) -> None:
     engine = await world.engine()
     await world.account()
     await world.tell(engine.save(workflow("w1", "a")))
-    await counted(world)
-
+    await world.count()
     await world.tell(engine.delete("w1"), engine.save(workflow("w2", "a")))
-    same = await counted(world)
-    await world.tell(engine.save(workflow("w2", "a")))
-
-    assert same == []
+    await world.count()
+    await world.tell(engine.delete("w2"), engine.save(workflow("w1", "a")))
+    await world.count()
+    await world.tell(engine.save(workflow("w1", "a")))
     assert await world.count() == 0, "nothing has changed at all"
+
+    [[first], [other], [again]] = await told(world)
+    assert (first.tasks, other.tasks) == (1, 1)
+    assert first.fingerprint == again.fingerprint != other.fingerprint
 
 
 async def test_an_account_counts_from_its_news_to_its_end(world: World) -> None:

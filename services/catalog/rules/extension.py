@@ -1,6 +1,5 @@
 """When an extension is published, certified and retired: pure, no clock, no database, no broker."""
 
-import unicodedata
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -20,7 +19,8 @@ from keyturn_contracts.catalog import (
 )
 from keyturn_contracts.ids import PLATFORM
 
-from services.catalog.rules.manifest import problems_of
+from services.catalog.rules.manifest import problems_of, problems_of_publishers_name
+from services.catalog.rules.manifest.wording import printable
 from shared.decisions import Applied, Decision, Refused, Unchanged
 from shared.messaging.envelope import Asked
 
@@ -108,10 +108,8 @@ def decide_publication(
 
 def problems_at(platform: Platform, manifest: Manifest) -> list[str]:
     """Return why this platform publishes it for nobody, each in a sentence; or nothing."""
-    problems = problems_of(manifest, platform.private_hosts)
-    if manifest.party == "third" and _sound(manifest.by or "") == _sound(platform.name):
-        problems.append(f"by: {manifest.by} is the platform's own name; use the publisher's.")
-    return problems
+    name = problems_of_publishers_name(manifest, platform.name)
+    return [*map(printable, name), *problems_of(manifest, platform.private_hosts)]
 
 
 def is_taken(extension: Extension | None, manifest: Manifest) -> bool:
@@ -234,11 +232,6 @@ def _event(
         state=extension.state,
         published_at=extension.published_at,
     )
-
-
-def _sound(name: str) -> str:
-    """Return a name as people hear it: without case, width and spaces around."""
-    return unicodedata.normalize("NFKC", name).casefold().strip()
 
 
 def _sentences(problems: list[str]) -> str:

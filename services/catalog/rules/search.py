@@ -3,13 +3,17 @@
 import re
 import unicodedata
 from bisect import bisect_left
-from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from sys import intern
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 D = TypeVar("D", bound=Hashable)
 
-MOST_WORDS = 12
+Having: TypeAlias = list[AbstractSet[D]]
+"""For each of some words, what has it."""
+
+MOST_WORDS = 8
 """How many words of a query count."""
 _SHORTEST_BESIDE_NAMES = 2
 """With one letter some word of nearly every text begins."""
@@ -87,27 +91,76 @@ class Index(Generic[D]):
         asked = words_of(query)[:MOST_WORDS]
         if not asked:
             return {}
-        of_each = [self._find(word) for word in asked]
-        common = set(of_each[0]).intersection(*of_each[1:])
-        found = {thing: _BEST_OF_WORDS + sum(one[thing] for one in of_each) for thing in common}
+        found: dict[D, int] = {}
+        for rank, things in self._having_all(dict.fromkeys(asked)).items():
+            found |= dict.fromkeys(things, rank)
         whole = " ".join(asked)
         [nearly], [begun] = self._names.near(whole), self._names.beginning_with(whole)
-        for thing in nearly:
+        for thing in _union(nearly):
             found[thing] = min(found.get(thing, _NEARLY_BEGINS_THE_NAME), _NEARLY_BEGINS_THE_NAME)
-        found |= dict.fromkeys(begun, _BEGINS_THE_NAME)
+        found |= dict.fromkeys(_union(begun), _BEGINS_THE_NAME)
         found |= dict.fromkeys(self._names.exactly(whole, 0), _IS_THE_NAME)
         return found
 
-    def _find(self, word: str) -> dict[D, int]:
-        """Return what has this word, and how far away it is."""
-        begun, near = self._words.beginning_with(word), self._words.near(word)
-        if len(word) < _SHORTEST_BESIDE_NAMES:
-            begun[_LABEL], begun[_TEXT] = set(), set()
-        best_first = (self._words.exactly(word, _NAME), *begun, *near)
-        found: dict[D, int] = {}
-        for things, distance in reversed(list(zip(best_first, _DISTANCES, strict=True))):
-            found |= dict.fromkeys(things, distance)
-        return found
+    def _having_all(self, words: Iterable[str]) -> dict[int, AbstractSet[D]]:
+        """Return what has all of these words, by how far away they are together."""
+        of_each: list[list[Having[D]]] = []
+        for word in words:
+            having = self._having(word)
+            if not any(map(any, having)):
+                return {}
+            of_each.append(having)
+        # What few have leaves little to look up of what many have.
+        of_each.sort(key=lambda having: sum(len(things) for one in having for things in one))
+        left: dict[int, AbstractSet[D]] | None = None
+        for having in of_each:
+            left = _by_distance(having) if left is None else _narrowed(left, having)
+        return {rank + _BEST_OF_WORDS: things for rank, things in (left or {}).items()}
+
+    def _having(self, word: str) -> list[Having[D]]:
+        """Return what has this word, for each distance."""
+        is_one_letter = len(word) < _SHORTEST_BESIDE_NAMES
+        begun = self._words.beginning_with(word, fields=1 if is_one_letter else len(_FIELDS))
+        none: Having[D] = []
+        begun += [none] * (len(_FIELDS) - len(begun))
+        return [[self._words.exactly(word, _NAME)], *begun, *self._words.near(word)]
+
+
+def _by_distance(having: Sequence[Having[D]]) -> dict[int, AbstractSet[D]]:
+    found: dict[int, AbstractSet[D]] = {}
+    seen = set[D]()
+    for things, distance in zip(having, _DISTANCES, strict=True):
+        if here := _union(things) - seen:
+            found[distance] = here
+            seen |= here
+    return found
+
+
+def _narrowed(
+    found: Mapping[int, AbstractSet[D]], having: Sequence[Having[D]]
+) -> dict[int, AbstractSet[D]]:
+    """Return what of this has another word too, each at the distance of both."""
+    narrowed: dict[int, AbstractSet[D]] = {}
+    by_distance = [
+        (_union(one), distance) for one, distance in zip(having, _DISTANCES, strict=True) if one
+    ]
+    for before, things in found.items():
+        left = things
+        for here, distance in by_distance:
+            # Nothing is copied of a word that all of them have.
+            both = left if left <= here else left & here
+            if both:
+                rank = before + distance
+                narrowed[rank] = narrowed[rank] | both if rank in narrowed else both
+                left = left - both
+            if not left:
+                break
+    return narrowed
+
+
+def _union(sets: Having[D]) -> AbstractSet[D]:
+    """Return what is in any of the sets: where there is one, that itself."""
+    return sets[0] if len(sets) == 1 else set[D]().union(*sets)
 
 
 def _each_once(texts: Iterable[str]) -> tuple[str, ...]:
@@ -147,11 +200,11 @@ class _Vocabulary(Generic[D]):
     def exactly(self, word: str, field: int) -> set[D]:
         return self._having[field].get(word, set[D]())
 
-    def beginning_with(self, beginning: str) -> list[set[D]]:
-        """Return, for each field, what has a word that begins so."""
-        return self._having_any(self._from(beginning))
+    def beginning_with(self, beginning: str, *, fields: int | None = None) -> list[Having[D]]:
+        """Return, for each of the first fields, what has a word that begins so."""
+        return self._having_any(self._from(beginning), fields)
 
-    def near(self, word: str) -> list[set[D]]:
+    def near(self, word: str) -> list[Having[D]]:
         """Return, for each field, what has a word of which this is a misspelling."""
         if len(word) < _SHORTEST_MISSPELT:
             return self._having_any(())
@@ -169,10 +222,10 @@ class _Vocabulary(Generic[D]):
         first = bisect_left(self._sorted, beginning)
         return self._sorted[first : bisect_left(self._sorted, beginning + _LAST, first)]
 
-    def _having_any(self, words: Collection[str]) -> list[set[D]]:
+    def _having_any(self, words: Collection[str], fields: int | None = None) -> list[Having[D]]:
         return [
-            set[D]().union(*(having[word] for word in words if word in having))
-            for having in self._having
+            [things for word in words if (things := having.get(word))]
+            for having in self._having[:fields]
         ]
 
     def _one_away(self, word: str) -> Iterator[str]:

@@ -200,9 +200,10 @@ class _Ordered(Generic[D]):
     def _found(self, search: str, among: Collection[D] | None) -> list[int]:
         """Return a number for each: it stands for rank and name, and sorts faster than both."""
         ranks = self._index.find(search)
-        found = ranks.keys() if among is None else ranks.keys() & among
-        size = len(self._number)
-        return [ranks[one] * size + self._number[one] for one in found]
+        number, size = self._number, len(self._number)
+        if among is None:
+            return [rank * size + number[one] for one, rank in ranks.items()]
+        return [rank * size + number[one] for one, rank in ranks.items() if one in among]
 
     def _first(self, after: Place | None) -> int:
         if after is None:

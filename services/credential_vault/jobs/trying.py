@@ -1,11 +1,13 @@
 """Tries versions at their providers: claimed, tried outside any transaction, settled in one."""
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import structlog
-from keyturn_contracts.credential_vault import AddAccount, VerifyAccount
+from keyturn_contracts.catalog import ExtensionChanged
+from keyturn_contracts.credential_vault import VerifyAccount
 from keyturn_contracts.message import Command, Key
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -16,7 +18,7 @@ from services.credential_vault.providers.provider import Providers
 from services.credential_vault.rules.account import Desk
 from services.credential_vault.rules.addresses import reachable
 from services.credential_vault.rules.editing import conclude_edit
-from services.credential_vault.rules.entitlement import is_accepted, why_not
+from services.credential_vault.rules.entitlement import NOT_ACCEPTED, in_force, why_not
 from services.credential_vault.rules.trial import Trial, is_worth_another
 from services.credential_vault.rules.verifying import conclude_verification
 from services.credential_vault.settings import VaultSettings
@@ -28,6 +30,7 @@ from shared.messaging.handlers import Aggregate
 from shared.messaging.latest import SequenceTaken
 from shared.messaging.settle import settle
 from shared.security.keys import DoesNotOpenError, KeyProvider, UnknownKeyError
+from shared.security.secret_fields import SecretFields
 
 _log = structlog.stdlib.get_logger()
 
@@ -36,13 +39,9 @@ _LONGEST_PAUSE = timedelta(seconds=5)
 _TRANSACTIONS = 4
 """How often a settlement is tried that another transaction got in the way of."""
 _NOT_ASKED = Finding("provider_unreachable", "Nothing was tried: the account was deleted.")
-_NOT_ENTITLED = Finding(
-    "provider_unreachable", "Nothing was tried: your brand may not use this extension."
-)
-_NOT_ACCEPTED = Finding(
+_WENT_WRONG = Finding(
     "provider_unreachable",
-    "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "
-    "administrator has to accept it first.",
+    "It could not be tried, for a fault that is not yours: the vault's log tells operators of it.",
 )
 
 
@@ -96,10 +95,8 @@ class Trials:
         """Return whom to ask, or what is known without asking; None where it cannot be opened."""
         if one.is_deleted:
             return _NOT_ASKED
-        if one.command is AddAccount and why_not(one.entitlement) is not None:
-            return _NOT_ENTITLED
-        if one.extension is not None and not is_accepted(one.entitlement, one.extension.version):
-            return _NOT_ACCEPTED
+        if (reason := why_not(one.entitlement)) is not None:
+            return Finding(reason)
         if one.extension is None or one.secret is None:
             _log.error("a version cannot be tried: its extension or secret is missing", at=one.at)
             return None
@@ -110,8 +107,19 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
-        manifest = reachable(one.extension.manifest, one.entitlement)
-        return self._providers.prepare(manifest, one.scheme, one.settings, fields)
+        try:
+            return self._fill(one, one.extension, fields)
+        except Exception as error:  # noqa: BLE001  one extension would hold up all the others
+            return _went_wrong(one, error)
+
+    def _fill(
+        self, one: ToTry, extension: ExtensionChanged, fields: SecretFields
+    ) -> Finding | Attempt:
+        manifest = in_force(extension, one.entitlement)
+        if manifest is None:
+            return Finding("provider_unreachable", NOT_ACCEPTED)
+        allowed = reachable(manifest, one.entitlement)
+        return self._providers.prepare(allowed, one.scheme, one.settings, fields)
 
     def _begin(self, work: Awaitable[None]) -> None:
         async def run() -> None:
@@ -133,7 +141,10 @@ class Trials:
         if wait > 0:
             await self._postpone(one, timedelta(seconds=wait))
             return
-        finding = await self._providers.carry_out(attempt)
+        try:
+            finding = await self._providers.carry_out(attempt)
+        except Exception as error:  # noqa: BLE001  it would be tried for ever, and never answered
+            finding = _went_wrong(one, error)
         crash_point("vault.after_try")
         waited = datetime.now(UTC) - one.since
         if is_worth_another(one.since, _trial(one, finding)):
@@ -169,6 +180,14 @@ class Trials:
                 for key, error in settled.failed.items():
                     _log.error("a try could not be settled", about=str(key), exc_info=error)
                 return
+
+
+def _went_wrong(one: ToTry, error: Exception) -> Finding:
+    """Report a fault of ours. What it says may quote what was sent, so only its kind is told."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    raised_in = [f"{frame.name}, line {frame.lineno}" for frame in last]
+    _log.error("a try went wrong", at=one.at, cause=type(error).__name__, raised_in=raised_in)
+    return _WENT_WRONG
 
 
 def _trial(one: ToTry, finding: Finding) -> Trial:

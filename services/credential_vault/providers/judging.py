@@ -1,6 +1,7 @@
 """What a provider's answer says of the credentials, as the manifest reads it."""
 
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,11 @@ from services.credential_vault.providers.https import Answer
 from services.credential_vault.rules.trial import Verdict
 
 Clean = Callable[[str], str]
+
+
+_MOST_STEPS = 32
+_MOST_DIGITS = 9
+"""Of a position in a list. Publishers write the paths, and no answer is so deep or so long."""
 
 
 class _Nothing:
@@ -91,12 +97,15 @@ class Judged:
 
     def find(self, path: str) -> JsonValue | _Nothing:
         """Return what stands at a dotted place, or `NOTHING`. Digits index a list."""
+        steps = path.split(".", _MOST_STEPS)
+        if len(steps) > _MOST_STEPS:
+            return NOTHING
         found = self.content
-        for step in path.split("."):
+        for step in steps:
             if isinstance(found, dict):
                 found = found.get(step, NOTHING)
-            elif isinstance(found, list) and step.isdecimal() and int(step) < len(found):
-                found = found[int(step)]
+            elif isinstance(found, list) and (position := _position(step)) < len(found):
+                found = found[position]
             else:
                 return NOTHING
         return found
@@ -105,6 +114,11 @@ class Judged:
         """Return the text or number at a place; nothing where something else stands there."""
         found = self.find(path)
         return str(found) if isinstance(found, str | int) and not isinstance(found, bool) else ""
+
+
+def _position(step: str) -> int:
+    """Return the position in a list that a step means; one behind any list where it means none."""
+    return int(step) if step.isdecimal() and len(step) <= _MOST_DIGITS else sys.maxsize
 
 
 def holds(rule: JsonRule, judged: Judged) -> bool:

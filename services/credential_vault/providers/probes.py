@@ -103,7 +103,8 @@ def _fill_sftp(probe: SftpProbe, values: Values, reach: Reach) -> SftpLogin:
 
 def _address(scheme: str, host: str, port: str, values: Values, reach: Reach) -> Address:
     filled = values.fill_shown("a port", port)
-    if not (filled.isdecimal() and 0 < int(filled) <= _HIGHEST_PORT):
+    is_number = filled.isdecimal() and len(filled) <= len(str(_HIGHEST_PORT))
+    if not (is_number and 0 < int(filled) <= _HIGHEST_PORT):
         raise FoundError("settings_invalid", "The port is no number between 1 and 65535.")
     try:
         return reach.find_host(scheme, values.fill_shown("a host", host), int(filled))

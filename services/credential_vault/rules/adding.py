@@ -1,6 +1,6 @@
 """Connecting to an extension: an account begins when its provider has accepted it."""
 
-from typing import Literal, Never
+from typing import Never
 
 from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, AddAccountReason
@@ -9,7 +9,7 @@ from services.credential_vault.rules.account import Account, Desk
 from services.credential_vault.rules.content import Content, judge_content, known_extension
 from services.credential_vault.rules.entitlement import NotEntitled, refuse_use
 from services.credential_vault.rules.ownership import who
-from shared.decisions import Decision, Later, Refused
+from shared.decisions import Decision, Later, NotYetKnown, Refused
 from shared.messaging.envelope import Asked
 
 
@@ -38,7 +38,11 @@ def decide_addition(
     if isinstance(extension, Refused):
         return extension
     content = judge_content(
-        extension.manifest, command.scheme, command.settings, desk.unsealed[asked.id]
+        extension,
+        desk.entitlement(command.extension),
+        command.scheme,
+        command.settings,
+        desk.unsealed[asked.id],
     )
     if not isinstance(content, Content):
         return content
@@ -68,16 +72,17 @@ def decide_addition(
     )
 
 
-def _offered(
-    desk: Desk, slug: str
-) -> ExtensionChanged | Refused[Never, NotEntitled | Literal["extension_unknown"]]:
-    """Return the extension, if the brand may use it and it is not retired.
+def _offered(desk: Desk, slug: str) -> ExtensionChanged | Refused[Never, NotEntitled]:
+    """Return the extension, if the brand may use it, and has it already where it was retired.
 
-    To a brand that may not use it, nothing more shows of it.
+    Retiring one touches no installation, and the platform's own has one in each brand that it was
+    licensed to before. To a brand that may not use it, nothing more shows of it.
     """
-    extension = known_extension(desk, slug)
-    if (refused := refuse_use(slug, desk.entitlement(slug), desk.contact)) is not None:
+    extension, entitlement = known_extension(desk, slug), desk.entitlement(slug)
+    if (refused := refuse_use(slug, entitlement, desk.contact)) is not None:
         return refused
-    if extension.state == "retired":
-        return Refused("extension_unknown", f"{extension.manifest.name} is not offered any more.")
+    if extension.state == "retired" and entitlement.state != "installed":
+        # That of the platform's own follows the licence by itself: its news may be on the way.
+        name = extension.manifest.name
+        raise NotYetKnown(Refused("extension_unknown", f"{name} is not offered any more."))
     return extension

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from keyturn_contracts.catalog import DomainRule, Manifest
@@ -11,7 +11,32 @@ from keyturn_contracts.domains import DomainError, Rule, RuleSet, fill
 
 from services.credential_vault.rules.entitlement import Entitlement
 
-_NAT64_PREFIX = b"\x00\x64\xff\x9b" + bytes(8)
+_NAT64 = IPv6Network("64:ff9b::/96")
+_SPECIAL_V4 = tuple(
+    IPv4Network(one)
+    for one in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+        *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24"),
+        *("192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15"),
+        *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        # Answers any machine in Azure, as 169.254.169.254 does elsewhere.
+        "168.63.129.16/32",
+    )
+)
+"""The IPv4 Special-Purpose Address Registry of IANA, and multicast.
+
+Also what it calls globally reachable: those are anycasts and sinks of the network, and nobody's
+servers. Metadata services of clouds are in it: link-local, or shared address space
+(100.100.100.200), or 192.0.0.192.
+"""
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All else is special: loopback, mapped and compatible, local NAT64, discard, segment routing,
+unique and site local, link-local, multicast; or not given out."""
+_SPECIAL_V6 = tuple(
+    IPv6Network(one)
+    for one in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
+"""The rest of IANA's registry for IPv6: protocols (Teredo too), documentation, 6to4, AS112."""
 _ONE_HOST = re.compile(r"[^\s/?#@:\\%\[\]]+")
 """What cannot be read as more than a host when a URL is made of it."""
 
@@ -96,14 +121,18 @@ def is_name(host: str) -> bool:
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Tell whether an address is reachable by everyone, so that nothing private answers there."""
-    if isinstance(address, IPv6Address):
-        if (inner := _inside(address)) is not None:
-            return is_public(inner)
-        if address.sixtofour is not None or address.teredo is not None:
-            return False
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
+    """Tell whether an address is reachable by everyone, so that nothing private answers there.
+
+    Python's own tables are as old as its release, so they are asked besides, and never alone.
+    """
+    if isinstance(address, IPv4Address):
+        return address.is_global and not any(address in one for one in _SPECIAL_V4)
+    if (inner := _inside(address)) is not None:
+        return is_public(inner)
+    return (
+        address in _GLOBAL_UNICAST
+        and address.is_global
+        and not any(address in one for one in _SPECIAL_V6)
     )
 
 
@@ -111,6 +140,4 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     """Return the IPv4 address that packets to this one really go to."""
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
-    if address.packed.startswith(_NAT64_PREFIX):
-        return IPv4Address(address.packed[12:])
-    return None
+    return IPv4Address(address.packed[12:]) if address in _NAT64 else None

@@ -9,6 +9,7 @@ from keyturn_contracts.catalog import ExtensionChanged, Manifest
 
 from services.credential_vault.rules.account import Desk, Unsealed, Version
 from services.credential_vault.rules.audit import Who
+from services.credential_vault.rules.entitlement import NOT_ACCEPTED, Entitlement, in_force
 from services.credential_vault.rules.fields import (
     FieldsProblem,
     check_fields,
@@ -37,6 +38,7 @@ ContentReason = Literal[
     "settings_invalid",
     "scheme_unknown",
     "scheme_not_supported",
+    "provider_unreachable",
 ]
 
 
@@ -72,9 +74,22 @@ def known_extension(desk: Desk | None, slug: str) -> ExtensionChanged:
 
 
 def judge_content(
-    manifest: Manifest, scheme_id: str, settings: Mapping[str, str], unsealed: Unsealed
+    extension: ExtensionChanged,
+    entitlement: Entitlement,
+    scheme_id: str,
+    settings: Mapping[str, str],
+    unsealed: Unsealed,
 ) -> Content | Refused[Desk, ContentReason]:
     """Return what a new version is made of, or why it cannot be; no value is ever quoted."""
+    manifest = in_force(extension, entitlement)
+    if manifest is None:
+        return Refused("provider_unreachable", NOT_ACCEPTED)
+    return _judge_by(manifest, scheme_id, settings, unsealed)
+
+
+def _judge_by(
+    manifest: Manifest, scheme_id: str, settings: Mapping[str, str], unsealed: Unsealed
+) -> Content | Refused[Desk, ContentReason]:
     scheme = find_scheme(manifest, scheme_id)
     if scheme is None:
         known = ", ".join(sorted(one.id for one in manifest.schemes))

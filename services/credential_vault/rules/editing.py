@@ -65,7 +65,8 @@ def decide_rotation(
     if (refused := refuse_use(account.extension, entitlement, desk.contact)) is not None:
         return refused
     content = judge_content(
-        known_extension(desk, account.extension).manifest,
+        known_extension(desk, account.extension),
+        entitlement,
         command.scheme or account.scheme,
         account.settings if command.settings is None else command.settings,
         desk.unsealed[asked.id],
@@ -93,7 +94,8 @@ def conclude_edit(
     """Judge what the provider said of the pending version, about the account as it is by now.
 
     A worker whose claim somebody else has taken over concludes nothing. No account begins of an
-    extension that the brand may not use by now; one that is there already goes on.
+    extension that the brand may not use by now; one that is there already goes on as its provider
+    said, if that was asked.
     """
     if desk is None or desk.account is None:
         raise LookupError("A version was tried whose account is not there.")
@@ -107,8 +109,10 @@ def conclude_edit(
             "The account was deleted while its credentials were being edited.",
             _give_up(desk, account, pending, trial, "account_deleted"),
         )
-    reason = why_not(desk.entitlement(account.extension))
-    if account.state == "adding" and reason is not None:
+    reason = trial.not_entitled
+    if reason is None and account.state == "adding":
+        reason = why_not(desk.entitlement(account.extension))
+    if reason is not None:
         return Refused(
             reason,
             explain(account.extension, reason, desk.contact),

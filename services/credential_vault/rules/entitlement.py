@@ -1,14 +1,24 @@
-"""Whether a brand may use an extension: licensed, and a third party's installed as well."""
+"""Whether a brand may use an extension: licensed, and a third party's installed as well.
+
+And how it may use it: of a third party's as somebody accepted it.
+"""
 
 from dataclasses import dataclass
 from typing import Literal, Never
 
-from keyturn_contracts.catalog import DomainRule, Party
+from keyturn_contracts.catalog import DomainRule, ExtensionChanged, Manifest, Party
 from keyturn_contracts.installation import InstallationState
 
+from services.credential_vault.rules.filling import Filling, filled_by
 from shared.decisions import NotYetKnown, Refused
 
 NotEntitled = Literal["not_licensed", "not_installed"]
+
+NOT_ACCEPTED = (
+    "Nothing was tried: a newer version of the extension fills in addresses in another way, and an "
+    "administrator has to accept it first."
+)
+"""Said where `in_force` is None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +34,26 @@ class Entitlement:
     """The domains of its manifest that are in force: what was accepted, and not what is newer."""
     added: tuple[str, ...] = ()
     """The domains that the brand added, where it may. Of what is installed alone, as `declared`."""
+    filling: Filling | None = None
+    """What fills the slots of `declared`, as it was accepted; None where it was not told."""
 
 
 NOTHING = Entitlement()
 
 
-def is_accepted(one: Entitlement, version: int) -> bool:
-    """Tell whether this version of a manifest says what accounts' settings make of its domains.
+def in_force(extension: ExtensionChanged, one: Entitlement) -> Manifest | None:
+    """Return the newest manifest, its slots filled as was accepted; None where that is not known.
 
     A third party's newer one may fill the slots of a domain that was accepted in other ways: until
     somebody has accepted that too, nothing is sent to what it makes of them.
     """
+    manifest = extension.manifest
+    if manifest.party == "first":
+        return manifest
+    if one.filling is not None:
+        return filled_by(manifest, one.filling)
     has_slots = any(domain.slots for domain in one.declared)
-    return one.party == "first" or one.version == version or not has_slots
+    return manifest if one.version == extension.version or not has_slots else None
 
 
 def why_not(one: Entitlement) -> NotEntitled | None:

@@ -74,4 +74,5 @@ def with_derived(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, s
     values = {one.name: one.default for one in manifest.settings if one.default is not None}
     values |= settings
     derived = {one.name: fill_first(one.first_of, values) for one in manifest.derived}
-    return values | {name: value for name, value in derived.items() if value is not None}
+    # A setting of a derived value's name does not take its place.
+    return {name: value for name, value in (values | derived).items() if value is not None}

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from services.credential_vault.rules.entitlement import NotEntitled
+
 Verdict = Literal[
     "accepted",
     "credentials_refused",
@@ -12,7 +14,9 @@ Verdict = Literal[
     "scheme_not_supported",
     "address_refused",
     "provider_unreachable",
+    NotEntitled,
 ]
+"""The last two: nothing was tried, because the brand might not use the extension."""
 
 PATIENCE = timedelta(seconds=30)
 """How long after it was asked for a provider that does not answer is tried again."""
@@ -29,6 +33,13 @@ class Trial:
     verdict: Verdict
     said: str = ""
     """A sentence for people: what the provider answered, shortened, without what was sent."""
+
+    @property
+    def not_entitled(self) -> NotEntitled | None:
+        """Return why nothing was tried, where the brand might not use the extension then."""
+        if self.verdict in ("not_licensed", "not_installed"):
+            return self.verdict
+        return None
 
 
 def is_worth_another(asked_at: datetime, trial: Trial) -> bool:

@@ -8,9 +8,9 @@ from keyturn_contracts.credential_vault import (
     VerifyAccountReason,
 )
 
-from services.credential_vault.rules.account import Desk, event_about
+from services.credential_vault.rules.account import Account, Desk, event_about
 from services.credential_vault.rules.audit import VAULT
-from services.credential_vault.rules.entitlement import refuse_use
+from services.credential_vault.rules.entitlement import explain, refuse_use
 from services.credential_vault.rules.ownership import owned, who
 from services.credential_vault.rules.trial import Trial
 from shared.decisions import Applied, Decision, Later, Refused
@@ -62,21 +62,18 @@ def conclude_verification(desk: Desk | None, trial: Trial) -> Decision[Desk, Ver
             "The account was deleted while it was being tried.",
             replace(desk, account=account),
         )
-    if trial.verdict in ("provider_unreachable", "scheme_not_supported"):
-        # Nothing was said of the credentials, so the account stays as it is.
-        return Refused(
-            trial.verdict,
-            trial.said,
-            desk.on_record(
-                account,
-                at=trial.at,
-                by=VAULT,
-                action="verify",
-                result="refused",
-                version=trial.number,
-                reason=trial.verdict,
-            ),
+    if (refusal := _refusal(desk, account, trial)) is not None:
+        reason, sentence = refusal
+        on_record = desk.on_record(
+            account,
+            at=trial.at,
+            by=VAULT,
+            action="verify",
+            result="refused",
+            version=trial.number,
+            reason=trial.verdict,
         )
+        return Refused(reason, sentence, on_record)
     is_accepted = trial.verdict == "accepted"
     verified = replace(
         account,
@@ -95,3 +92,15 @@ def conclude_verification(desk: Desk | None, trial: Trial) -> Decision[Desk, Ver
         ),
         (event_about(AccountVerified, verified),),
     )
+
+
+def _refusal(desk: Desk, account: Account, trial: Trial) -> tuple[VerifyAccountReason, str] | None:
+    """Return why it is not known how the credentials are, so that the account stays as it is."""
+    if (reason := trial.not_entitled) is not None:
+        return reason, explain(account.extension, reason, desk.contact)
+    if trial.verdict == "address_refused":
+        # What may be connected to is for administrators to say, and nothing was sent.
+        return "provider_unreachable", trial.said
+    if trial.verdict in ("provider_unreachable", "scheme_not_supported"):
+        return trial.verdict, trial.said
+    return None

@@ -1,7 +1,6 @@
 """What brands may use, as the catalog and the installation service announced it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from keyturn_contracts.catalog import DomainRule, LicenceChanged
 from keyturn_contracts.installation import DeclaredDomain, InstallationChanged
@@ -9,6 +8,7 @@ from sqlalchemy import Boolean, false, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.credential_vault.rules.entitlement import NOTHING, Entitlement
+from services.credential_vault.rules.filling import filling_of
 from services.credential_vault.tables import ExtensionRow, InstallationRow, LicenceRow
 from shared.database.rows import Rows
 from shared.messaging.envelope import News, newest_of_each_key
@@ -99,19 +99,24 @@ async def load_entitlements(
     rows = await connection.execute(_LOAD, _WANTED.of(asked))
     for brand, extension, party, is_licensed, state, version, declared, added in rows:
         is_installed = state == "installed"
+        in_force = (
+            [DeclaredDomain.model_validate(one) for one in declared.values()]
+            if is_installed
+            else []
+        )
         found[brand, extension] = Entitlement(
             party=party,
             is_licensed=is_licensed,
             state=state,
             version=version,
-            declared=tuple(map(_read_declared, declared.values())) if is_installed else (),
+            declared=tuple(map(_rule_of, in_force)),
             added=tuple(sorted(added)) if is_installed else (),
+            filling=filling_of(in_force),
         )
     return found
 
 
-def _read_declared(stored: dict[str, Any]) -> DomainRule:
-    domain = DeclaredDomain.model_validate(stored)
+def _rule_of(domain: DeclaredDomain) -> DomainRule:
     return DomainRule(
         rule=domain.rule,
         purpose=_ACCEPTED,

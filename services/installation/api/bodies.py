@@ -61,6 +61,8 @@ class ConsentBody(BaseModel):
     digest: str
     review: Review
     """All that was accepted."""
+    suffix_list: str | None = None
+    """By what its domains were judged; absent where that was not recorded yet."""
 
 
 class WholeInstallationBody(InstallationBody):
@@ -117,6 +119,13 @@ class DomainBody(BaseModel):
     """Of a declared one."""
     slots: dict[str, str] | None = None
     """Of a declared one that accounts' settings fill, the pattern of each value."""
+    derived: dict[str, tuple[str, ...]] | None = None
+    """For each slot that no setting fills, the templates whose first complete one does."""
+    defaults: dict[str, str] | None = None
+    """What fills it where an account's setting is left out."""
+    wide: str | None = None
+    """How far a declared one reaches, where that is more than one owner's hosts."""
+    wide_because: str | None = None
     by: str | None = None
     """Who added it."""
     reason: str | None = None
@@ -134,6 +143,8 @@ class DomainChangeBody(BaseModel):
     by: str
     reason: str
     revision: int
+    suffix_list: str | None = None
+    """By what it was judged; absent where that was not recorded yet."""
 
 
 class DomainsBody(BaseModel):
@@ -181,6 +192,7 @@ def whole_body_of(one: Installation, consents: Sequence[Any]) -> WholeInstallati
                 at=row.at,
                 digest=row.digest,
                 review=Review.model_validate(row.review),
+                suffix_list=row.suffix_list,
             )
             for row in consents
         ],
@@ -203,6 +215,10 @@ def domain_bodies(one: Installation) -> list[DomainBody]:
             blocked_because=domain.blocked_because,
             purpose=domain.purpose,
             slots=domain.slots or None,
+            derived=domain.derived or None,
+            defaults=domain.defaults or None,
+            wide=domain.wide,
+            wide_because=domain.wide_because,
         )
         for domain in one.in_force.domains
     ]

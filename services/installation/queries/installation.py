@@ -17,7 +17,12 @@ MOST_CHANGES = 100
 
 _SLUGS = Rows(InstallationRow.extension)
 _CONSENTS = select(
-    ConsentRow.id, ConsentRow.at, ConsentRow.by, ConsentRow.digest, ConsentRow.review
+    ConsentRow.id,
+    ConsentRow.at,
+    ConsentRow.by,
+    ConsentRow.digest,
+    ConsentRow.review,
+    ConsentRow.suffix_list,
 ).order_by(ConsentRow.at.desc(), ConsentRow.id.desc())
 _CHANGES = select(
     DomainChangeRow.rule,
@@ -26,6 +31,7 @@ _CHANGES = select(
     DomainChangeRow.by,
     DomainChangeRow.reason,
     DomainChangeRow.revision,
+    DomainChangeRow.suffix_list,
 ).order_by(DomainChangeRow.id.desc())
 
 

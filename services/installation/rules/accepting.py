@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Literal
 
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import (
     AcceptChange,
     AcceptChangeReason,
@@ -135,6 +136,7 @@ def _accept(
         digest=offer.digest,
         privacy_policy=review.privacy_policy,
         terms=review.terms,
+        suffix_list=SUFFIX_LIST_VERSION,
     )
     accepted = replace(before, is_implicit=False, in_force=review, consent=consent, proposed=None)
     after = with_reach(with_hosts(accepted, desk.accounts, desk.policy))

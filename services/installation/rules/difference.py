@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from keyturn_contracts.catalog import LegalDocument
 
-from services.installation.rules.domain import covers
-from services.installation.rules.review import Review, ReviewedDomain
+from services.installation.rules.domain import Coverage, within
+from services.installation.rules.review import MOST_DECLARED, Review, ReviewedDomain
+from services.installation.rules.width import ANY_HOST
 
 _NAMED = 50
 """How many sentences are given; of the rest it is said how many they are."""
@@ -67,14 +69,15 @@ def narrowed(in_force: Review, newest: Review) -> Review:
     """Return what is in force without all that the newest version no longer asks for.
 
     Its version stays: nothing beyond it was accepted. A slot whose pattern changed stays as it was
-    accepted, since two patterns cannot be compared. Doing it again changes nothing.
+    accepted, since two patterns cannot be compared. Doing it again changes nothing. At most
+    `MOST_DECLARED` domains are left; of more, the rest has to be accepted again.
     """
     if in_force.party != newest.party:
         return in_force
     asked = {one.data for one in newest.permissions}
     return in_force.model_copy(
         update={
-            "domains": _narrowed_domains(in_force.domains, newest.domains),
+            "domains": _narrowed_domains(in_force, newest),
             "permissions": tuple(one for one in in_force.permissions if one.data in asked),
             "may_add_domains": in_force.may_add_domains and newest.may_add_domains,
             "preview": in_force.preview if newest.is_preview else None,
@@ -82,22 +85,42 @@ def narrowed(in_force: Review, newest: Review) -> Review:
     )
 
 
-def _narrowed_domains(
-    accepted: Iterable[ReviewedDomain], asked: Iterable[ReviewedDomain]
-) -> tuple[ReviewedDomain, ...]:
-    newest = {one.rule: one for one in asked}
+def _narrowed_domains(accepted: Review, asked: Review) -> tuple[ReviewedDomain, ...]:
+    newest = _by_rule(asked)
+    reached = [one.rule for one in newest.values() if one.is_reached]
+    coverage = Coverage(reached)
+    before = _first_domains(accepted)
+    asked_within = within((one.rule for one in before if one.is_reached), reached)
     kept: dict[str, ReviewedDomain] = {}
-    for one in accepted:
+    for one in before:
         same = newest.get(one.rule)
         if same is not None and same.blocked_because is not None:
             kept[one.rule] = same
-        elif same is not None or any(_is_within(one, theirs) for theirs in newest.values()):
+        elif same is not None or _is_within(one, coverage):
             kept[one.rule] = one
-        else:
+        elif one.is_reached:
             # What was accepted is wider: of it only that which is still asked for.
-            within = (theirs for theirs in newest.values() if _is_within(theirs, one))
-            kept |= {theirs.rule: theirs for theirs in within}
-    return tuple(kept.values())
+            kept |= {rule: newest[rule] for rule in asked_within[one.rule]}
+    # Hosts that take a wildcard's place are more with each version: an event has to fit a message.
+    return tuple(islice(kept.values(), MOST_DECLARED))
+
+
+def _first_domains(review: Review) -> tuple[ReviewedDomain, ...]:
+    """Return those that may be in force: what was put on record may be any number."""
+    return review.domains[:MOST_DECLARED]
+
+
+def _by_rule(review: Review) -> dict[str, ReviewedDomain]:
+    return {one.rule: one for one in _first_domains(review)}
+
+
+def _coverage_of(review: Review) -> Coverage:
+    return Coverage(one.rule for one in _first_domains(review) if one.is_reached)
+
+
+def _is_within(one: ReviewedDomain, coverage: Coverage) -> bool:
+    """Tell whether all that it reaches is reached by another rule, which has no slots."""
+    return one.is_reached and coverage.covers_stored(one.rule)
 
 
 def _publisher(before: Review, after: Review) -> Iterable[str]:
@@ -107,23 +130,20 @@ def _publisher(before: Review, after: Review) -> Iterable[str]:
         yield f"It is published by {after.by}, and no longer by {before.by}."
 
 
-def _is_within(one: ReviewedDomain, other: ReviewedDomain) -> bool:
-    """Tell whether all that `one` reaches is reached by another rule, which has no slots."""
-    return one.is_reached and other.is_reached and covers(other.rule, one.rule)
-
-
 def _wider_domains(before: Review, after: Review) -> Iterable[str]:
-    known = {one.rule: one for one in before.domains}
-    for one in after.domains:
+    known, coverage = _by_rule(before), _coverage_of(before)
+    for one in _first_domains(after):
         same = known.get(one.rule)
         if one.blocked_because is not None:
             continue
         if same is None or same.blocked_because is not None:
-            if not any(_is_within(one, theirs) for theirs in before.domains):
+            if not _is_within(one, coverage):
                 yield f"It may connect to {one.shown}: {one.purpose}"
                 yield from _wide(one)
         elif _filling(one) != _filling(same):
             yield f"What accounts may fill into {one.shown} is different."
+            if one.wide != same.wide:
+                yield from _wide(one)
         elif one.wide_because != same.wide_because:
             yield from _wide(one)
 
@@ -134,18 +154,19 @@ def _filling(one: ReviewedDomain) -> tuple[object, ...]:
 
 
 def _wide(one: ReviewedDomain) -> Iterable[str]:
-    if one.wide_because is not None:
+    if one.wide == ANY_HOST:
+        why = f" It needs that because: {one.wide_because}" if one.wide_because else ""
+        yield f"{one.shown} is {ANY_HOST}.{why}"
+    elif one.wide_because is not None:
         yield f"Below {one.shown} several owners live. It needs that because: {one.wide_because}"
 
 
 def _narrower_domains(before: Review, after: Review) -> Iterable[str]:
-    known = {one.rule: one for one in after.domains}
-    for one in before.domains:
+    known, coverage = _by_rule(after), _coverage_of(after)
+    for one in _first_domains(before):
         same = known.get(one.rule)
         is_asked = same is not None and same.blocked_because is None
-        if one.blocked_because is None and not (
-            is_asked or any(_is_within(one, theirs) for theirs in after.domains)
-        ):
+        if one.blocked_because is None and not (is_asked or _is_within(one, coverage)):
             yield f"It may no longer connect to {one.shown}."
 
 

@@ -1,6 +1,6 @@
 """How the domain rules of manifests, of brands and of accounts' settings are read here."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -24,6 +24,8 @@ class Declared(NamedTuple):
     rule: str
     shown: str
     problem: str | None = None
+    whole_host: str | None = None
+    """The slot that is all of the host, where one is."""
 
 
 def read_declared(domain: DomainRule, private: frozenset[str]) -> Declared:
@@ -38,7 +40,8 @@ def read_declared(domain: DomainRule, private: frozenset[str]) -> Declared:
         )
     except DomainError as error:
         return Declared(domain.rule, domain.rule, error.message)
-    return Declared(str(read), read.shown)
+    whole = read.labels[0] if isinstance(read, Template) and not read.name else None
+    return Declared(str(read), read.shown, whole_host=whole)
 
 
 def read_added(text: str, private: frozenset[str]) -> Rule | DomainError:
@@ -72,37 +75,52 @@ def shown(rule: str) -> str:
     return rule if read is None else read.shown
 
 
-def covers(wide: str, narrow: str) -> bool:
-    """Tell whether a stored rule lets through all that another one does."""
-    first, second = _stored(wide), _stored(narrow)
-    if first is None or second is None:
-        return wide == narrow
-    return first.covers(second)
-
-
 class Coverage:
     """Which rules a list covers already, asked about many of them while it grows."""
 
     def __init__(self, rules: Iterable[str]) -> None:
         self._exact: set[tuple[str, int]] = set()
         self._below: set[tuple[str, int]] = set()
+        self._unread: set[str] = set()
         for one in rules:
             if (read := _stored(one)) is not None:
                 self.add(read)
+            else:
+                self._unread.add(one)
 
     def add(self, rule: Rule) -> None:
         (self._below if rule.wildcard else self._exact).add((rule.host, rule.port))
 
     def covers(self, rule: Rule) -> bool:
-        known = self._below if rule.wildcard else self._exact
-        if (rule.host, rule.port) in known:
+        if not rule.wildcard and (rule.host, rule.port) in self._exact:
             return True
-        _, dot, above = rule.host.partition(".")
-        while dot:
-            if (above, rule.port) in self._below:
-                return True
-            _, dot, above = above.partition(".")
-        return False
+        return any((name, rule.port) in self._below for name in _names_above(rule))
+
+    def covers_stored(self, text: str) -> bool:
+        """Tell so of a stored rule; one that is read no more is covered by itself alone."""
+        read = _stored(text)
+        return text in self._unread if read is None else self.covers(read)
+
+
+def within(wide: Iterable[str], narrow: Iterable[str]) -> dict[str, list[str]]:
+    """Return for each stored wildcard which of other stored rules it covers, in their order."""
+    found: dict[str, list[str]] = {one: [] for one in wide}
+    for one in narrow:
+        if (read := _stored(one)) is not None:
+            for name in _names_above(read):
+                if (below := found.get(str(Rule(name, read.port, wildcard=True)))) is not None:
+                    below.append(one)
+    return found
+
+
+def _names_above(rule: Rule) -> Iterator[str]:
+    """Yield the names of all wildcards that cover a rule, where they are for its port."""
+    if rule.wildcard:
+        yield rule.host
+    _, dot, above = rule.host.partition(".")
+    while dot:
+        yield above
+        _, dot, above = above.partition(".")
 
 
 @lru_cache(maxsize=_KEPT)

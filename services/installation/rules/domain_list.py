@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from keyturn_contracts.domains import DomainError
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION, DomainError
 from keyturn_contracts.installation import (
     MAX_ADDED,
     AddDomains,
@@ -93,7 +93,11 @@ def _add_all(
             verdicts.append(_unchanged(text, "already_there", "It may be reached already."))
             continue
         one = AddedDomain(
-            rule=str(rule), by=asked.actor.subject, reason=asked.command.reason, at=asked.at
+            rule=str(rule),
+            by=asked.actor.subject,
+            reason=asked.command.reason,
+            at=asked.at,
+            suffix_list=SUFFIX_LIST_VERSION,
         )
         size += len(one.to_json())
         if len(added) == MAX_ADDED or size > _MOST_BYTES:
@@ -157,6 +161,7 @@ def _changes(
                 reason=asked.command.reason,
                 at=asked.at,
                 revision=after.domains_revision,
+                suffix_list=SUFFIX_LIST_VERSION,
             )
 
 

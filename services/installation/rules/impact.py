@@ -1,6 +1,9 @@
 """What an uninstallation touches, and the revision that the command for it carries."""
 
-from keyturn_contracts.ids import Slug
+from collections.abc import Iterable
+from hashlib import sha256
+
+from keyturn_contracts.ids import Hex256, Slug
 from keyturn_contracts.message import Part
 
 from services.installation.rules.review import digest_of
@@ -24,12 +27,16 @@ class TouchedEngine(Part):
     name: str
     workflows: int
     tasks: int
+    fingerprint: str
+    """Another one where they are other workflows or tasks, however many."""
 
 
 class Impact(Part):
     """All that is shown before an extension is uninstalled, and exactly what its revision covers.
 
-    The revision is SHA-256 over its JSON, written as of a review (`rules/review.py`).
+    The revision is SHA-256 over its JSON, written as of a review (`rules/review.py`). What is not
+    named is covered by the digests, so that it changes with whatever is touched, as far as the
+    news of it has come.
     """
 
     extension: Slug
@@ -39,13 +46,26 @@ class Impact(Part):
     accounts: tuple[TouchedAccount, ...] = ()
     """The first 100 by id."""
     account_count: int = 0
+    accounts_digest: Hex256 | None = None
+    """SHA-256 over a line for each account, in the order of the bytes of ids: id, epoch and
+    sequence of its newest news, parted by a space, each line ended by a line feed. None: no
+    accounts."""
     engines: tuple[TouchedEngine, ...] = ()
     """Those with workflows that use it, by id."""
     workflow_count: int = 0
     task_count: int = 0
     added_domains: int = 0
     """How many domains of the brand's own are given up."""
+    added_digest: Hex256 | None = None
+    """SHA-256 over their rules, in the order of their bytes, each ended by a line feed."""
 
 
 def revision_of(impact: Impact) -> str:
     return digest_of(impact)
+
+
+def with_added(impact: Impact, rules: Iterable[str]) -> Impact:
+    """Return it with the domains of the brand's own that are given up."""
+    lines = sorted(f"{one}\n".encode() for one in rules)
+    digest = sha256(b"".join(lines)).hexdigest() if lines else None
+    return impact.model_copy(update={"added_domains": len(lines), "added_digest": digest})

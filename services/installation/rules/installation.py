@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import (
     AccountHost,
     AddedDomain,
@@ -105,6 +106,8 @@ class DomainChange:
     at: datetime
     revision: int
     """Of the effective list after it."""
+    suffix_list: str
+    """By what the domain was judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,13 @@ def told(installation: Installation) -> dict[str, Any]:
         "version": in_force.version,
         "may_add_domains": in_force.may_add_domains,
         "declared": tuple(
-            DeclaredDomain(rule=one.rule, slots=one.slots, is_wide=one.wide_because is not None)
+            DeclaredDomain(
+                rule=one.rule,
+                slots=one.slots,
+                derived=one.derived,
+                defaults=one.defaults,
+                is_wide=one.wide_because is not None,
+            )
             for one in in_force.domains
             if one.blocked_because is None
         ),
@@ -159,4 +168,4 @@ def told(installation: Installation) -> dict[str, Any]:
 
 
 def event_about(kind: type[InstallationChanged], installation: Installation) -> InstallationChanged:
-    return kind.model_validate(told(installation))
+    return kind.model_validate(told(installation) | {"suffix_list": SUFFIX_LIST_VERSION})

@@ -6,13 +6,15 @@ has the review can compute it.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from typing import NamedTuple
 
 from keyturn_contracts.catalog import (
     BrandData,
+    DomainRule,
     ExtensionChanged,
     LegalDocument,
     Manifest,
@@ -23,17 +25,19 @@ from keyturn_contracts.message import Part
 from keyturn_contracts.templates import SLOT
 from pydantic import Field
 
-from services.installation.rules.domain import read_declared
+from services.installation.rules.domain import Declared, read_declared
 from services.installation.rules.policy import PLAIN, Policy
+from services.installation.rules.width import ANY_HOST, SEVERAL_OWNERS, is_any_host
 
 PREVIEW = "This extension is a preview: nobody has certified it yet. It may change or fail."
 
 MOST_DECLARED = 300
 """How many domains of a manifest are reached: an event has to fit a message."""
-MOST_PATTERNS = 64 * 1024
-"""How many characters the patterns of their slots have together, for the same reason."""
+MOST_FILLING = 64 * 1024
+"""How many characters what fills their slots has together, for the same reason: patterns,
+templates and defaults, counted once for each domain that shows them."""
 _TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
-_TOO_LONG = "The patterns of this extension's slots are too long together: it is not reached."
+_TOO_LONG = "What fills the slots of this extension's domains is too long: it is not reached."
 
 
 class ReviewedDomain(Part):
@@ -45,13 +49,16 @@ class ReviewedDomain(Part):
     """For people: in both spellings where it is international."""
     purpose: str
     slots: dict[str, str] = Field(default_factory=dict)
-    """For each slot, the pattern that its value must match."""
+    """For each slot, the pattern that its value must match. The value is that of the account's
+    setting of this name, unless `derived` names the slot."""
     derived: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """For each slot that no setting fills, the templates whose first complete one does."""
     defaults: dict[str, str] = Field(default_factory=dict)
     """What fills it where an account's setting is left out: of its slots and of their templates."""
+    wide: str | None = None
+    """How far it reaches, where that is more than one owner's hosts: `rules/width.py`."""
     wide_because: str | None = None
-    """Why it needs a wildcard below which several owners live."""
+    """Why its publisher says that it needs a name below which several owners live."""
     blocked_because: str | None = None
     """Why it is not reached although it is declared: today's rules refuse it."""
 
@@ -132,42 +139,84 @@ def review_of(manifest: Manifest, version: int, policy: Policy = PLAIN) -> Revie
 
 
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
-    derived = {one.name: one.first_of for one in manifest.derived}
+    """Read what is reached; what is blocked for being too much is shown as it is written."""
+    fillings = _Fillings(manifest)
     domains: list[ReviewedDomain] = []
-    patterns = 0
-    for number, one in enumerate(manifest.domains):
-        read = read_declared(one, private)
-        patterns += sum(map(len, one.slots.values()))
-        problem = read.problem
-        if number >= MOST_DECLARED:
-            problem = _TOO_MANY
-        elif one.slots and patterns > MOST_PATTERNS:
-            problem = _TOO_LONG
-        domains.append(
-            ReviewedDomain(
-                rule=read.rule,
-                shown=read.shown,
-                purpose=one.purpose,
-                slots=dict(one.slots),
-                derived={name: derived[name] for name in one.slots if name in derived},
-                defaults=_defaults_of(manifest, one.slots, derived),
-                wide_because=one.wide_because,
-                blocked_because=problem,
-            )
-        )
+    for one in manifest.domains[:MOST_DECLARED]:
+        filling = fillings.of(one.slots)
+        domains.append(_unread(one, _TOO_LONG) if filling is None else _read(one, filling, private))
+    domains += (_unread(one, _TOO_MANY) for one in manifest.domains[MOST_DECLARED:])
     return tuple(domains)
 
 
-def _defaults_of(
-    manifest: Manifest, slots: Iterable[str], derived: Mapping[str, tuple[str, ...]]
-) -> dict[str, str]:
-    templates = [text for name in slots for text in derived.get(name, ())]
-    used = {*slots, *(name for text in templates for name in SLOT.findall(text))}
-    return {
-        one.name: one.default
-        for one in manifest.settings
-        if one.name in used and one.default is not None
-    }
+def _unread(domain: DomainRule, problem: str) -> ReviewedDomain:
+    return ReviewedDomain(
+        rule=domain.rule, shown=domain.rule, purpose=domain.purpose, blocked_because=problem
+    )
+
+
+def _read(domain: DomainRule, filling: "_Filling", private: frozenset[str]) -> ReviewedDomain:
+    read = read_declared(domain, private)
+    return ReviewedDomain(
+        rule=read.rule,
+        shown=read.shown,
+        purpose=domain.purpose,
+        slots=filling.slots,
+        derived=filling.derived,
+        defaults=filling.defaults,
+        wide=_width_of(domain, read, filling),
+        wide_because=domain.wide_because,
+        blocked_because=read.problem,
+    )
+
+
+def _width_of(domain: DomainRule, read: Declared, filling: "_Filling") -> str | None:
+    if read.problem is not None:
+        return None
+    slot = read.whole_host
+    if slot is not None and is_any_host(filling.slots[slot], filling.derived.get(slot)):
+        return ANY_HOST
+    return None if domain.wide_because is None else SEVERAL_OWNERS
+
+
+class _Filling(NamedTuple):
+    """All that fills the slots of one domain, as a review shows it."""
+
+    slots: dict[str, str]
+    derived: dict[str, tuple[str, ...]]
+    defaults: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        templates = (text for some in self.derived.values() for text in some)
+        return sum(map(len, (*self.slots.values(), *templates, *self.defaults.values())))
+
+
+class _Fillings:
+    """What fills the slots of a manifest's domains, as long as it is not too much together."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._derived = {one.name: one.first_of for one in manifest.derived}
+        self._names = {
+            name: frozenset(SLOT.findall(" ".join(some))) for name, some in self._derived.items()
+        }
+        self._defaults = {
+            one.name: one.default for one in manifest.settings if one.default is not None
+        }
+        self._size = 0
+
+    def of(self, slots: Mapping[str, str]) -> _Filling | None:
+        """Return what fills these slots, or None where it has become too much together."""
+        if not slots:
+            return _Filling({}, {}, {})
+        if self._size > MOST_FILLING:
+            return None
+        derived = {name: self._derived[name] for name in slots if name in self._derived}
+        names = frozenset(slots).union(*(self._names[name] for name in derived))
+        defaults = {one: self._defaults[one] for one in sorted(names) if one in self._defaults}
+        filling = _Filling(dict(slots), derived, defaults)
+        self._size += filling.size
+        return None if self._size > MOST_FILLING else filling
 
 
 def canonical(part: Part) -> bytes:

@@ -17,7 +17,7 @@ from keyturn_contracts.installation import (
 )
 
 from services.installation.rules.entitlement import refuse_others
-from services.installation.rules.impact import Impact, revision_of
+from services.installation.rules.impact import Impact, revision_of, with_added
 from services.installation.rules.installation import Desk, Installation, event_about, with_reach
 from shared.decisions import Applied, Decision, NotYetKnown, Refused, Unchanged
 from shared.messaging.envelope import Asked
@@ -86,7 +86,7 @@ def decide_uninstallation(
 
 def impact_of(installation: Installation, elsewhere: Impact) -> Impact:
     """Return all that uninstalling touches: at other services, and here."""
-    return elsewhere.model_copy(update={"added_domains": len(installation.added)})
+    return with_added(elsewhere, (one.rule for one in installation.added))
 
 
 def follow_uninstallation(

@@ -149,7 +149,7 @@ async def save_engines(connection: AsyncConnection, news: Sequence[News[EngineCh
             one.event.engine_id,
             one.event.name,
             one.event.state == "retired",
-            {use.extension: [use.workflows, use.tasks] for use in one.event.uses},
+            {use.extension: [use.workflows, use.tasks, use.fingerprint] for use in one.event.uses},
             one.epoch,
             one.sequence,
         )

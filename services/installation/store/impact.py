@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from keyturn_contracts.message import Key
-from sqlalchemy import BigInteger, Integer, cast, func, select
+from sqlalchemy import BigInteger, Integer, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.installation.rules.impact import NAMED, Impact, TouchedAccount, TouchedEngine
@@ -19,8 +20,16 @@ _OF_KEYS = (
     ~AccountRow.is_deleted,
 )
 _PAIR = (AccountRow.brand_id, AccountRow.extension)
-_COUNT = (
-    select(*_PAIR, func.count(), func.count(AccountRow.creator.distinct()))
+_LINE = func.concat(AccountRow.id, " ", AccountRow.epoch, " ", AccountRow.sequence, "\n")
+_LINES = func.string_agg(_LINE, aggregate_order_by(literal(""), AccountRow.id.collate("C")))
+_ACCOUNTS_DIGEST = func.encode(func.sha256(func.convert_to(_LINES, "UTF8")), "hex")
+_TOTALS = (
+    select(
+        *_PAIR,
+        func.count().label("accounts"),
+        func.count(AccountRow.creator.distinct()).label("users"),
+        _ACCOUNTS_DIGEST.label("digest"),
+    )
     .where(*_OF_KEYS)
     .group_by(*_PAIR)
 )
@@ -59,8 +68,9 @@ _ENGINES = (
         _KEYS.c.extension,
         EngineRow.id,
         EngineRow.name,
-        cast(_USES.op("->>")(cast(0, Integer)), BigInteger),
-        cast(_USES.op("->>")(cast(1, Integer)), BigInteger),
+        cast(_USES.op("->>")(cast(0, Integer)), BigInteger).label("workflows"),
+        cast(_USES.op("->>")(cast(1, Integer)), BigInteger).label("tasks"),
+        _USES.op("->>")(cast(2, Integer)).label("fingerprint"),
     )
     .where(
         EngineRow.brand_id == _KEYS.c.brand_id,
@@ -75,9 +85,13 @@ async def load_impacts(connection: AsyncConnection, keys: Iterable[Key]) -> dict
     """Return of each what its uninstallation would touch now, at other services."""
     wanted = sorted(set(keys))
     rows = _KEYS.of((key.brand, key.id) for key in wanted)
-    counts = {
-        key_of(brand, slug): (accounts, users)
-        for brand, slug, accounts, users in await connection.execute(_COUNT, rows)
+    totals = {
+        key_of(one.brand_id, one.extension): {
+            "account_count": one.accounts,
+            "user_count": one.users,
+            "accounts_digest": one.digest,
+        }
+        for one in await connection.execute(_TOTALS, rows)
     }
     accounts: defaultdict[Key, list[TouchedAccount]] = defaultdict(list)
     for one in await connection.execute(_FIRST_ACCOUNTS, rows):
@@ -87,20 +101,25 @@ async def load_impacts(connection: AsyncConnection, keys: Iterable[Key]) -> dict
     for brand, slug, creator in await connection.execute(_FIRST_USERS, rows):
         users[key_of(brand, slug)].append(creator)
     engines: defaultdict[Key, list[TouchedEngine]] = defaultdict(list)
-    for brand, slug, engine_id, name, workflows, tasks in await connection.execute(_ENGINES, rows):
-        engines[key_of(brand, slug)].append(
-            TouchedEngine(engine_id=engine_id, name=name, workflows=workflows, tasks=tasks)
+    for one in await connection.execute(_ENGINES, rows):
+        engines[key_of(one.brand_id, one.extension)].append(
+            TouchedEngine(
+                engine_id=one.id,
+                name=one.name,
+                workflows=one.workflows,
+                tasks=one.tasks,
+                fingerprint=one.fingerprint or "",
+            )
         )
     return {
         key: Impact(
             extension=key.id,
             users=tuple(users[key]),
-            user_count=counts.get(key, (0, 0))[1],
             accounts=tuple(accounts[key]),
-            account_count=counts.get(key, (0, 0))[0],
             engines=tuple(engines[key]),
             workflow_count=sum(one.workflows for one in engines[key]),
             task_count=sum(one.tasks for one in engines[key]),
+            **totals.get(key, {}),
         )
         for key in wanted
     }

@@ -71,6 +71,7 @@ _CONSENTS = Rows(
     ConsentRow.by,
     ConsentRow.digest,
     ConsentRow.review,
+    ConsentRow.suffix_list,
 )
 _SAVE_CONSENTS = _CONSENTS.insert_into(ConsentRow)
 _CHANGES = Rows(
@@ -84,6 +85,7 @@ _CHANGES = Rows(
     DomainChangeRow.by,
     DomainChangeRow.reason,
     DomainChangeRow.revision,
+    DomainChangeRow.suffix_list,
 )
 _SAVE_CHANGES = _CHANGES.insert_into(DomainChangeRow)
 
@@ -229,6 +231,7 @@ async def _save_records(connection: AsyncConnection, changed: Mapping[Key, Desk]
             one.consent.by,
             one.consent.digest,
             _json(one.review),
+            one.consent.suffix_list,
         )
         for key, desk in changed.items()
         for one in desk.accepted
@@ -247,6 +250,7 @@ async def _save_records(connection: AsyncConnection, changed: Mapping[Key, Desk]
             one.by,
             one.reason,
             one.revision,
+            one.suffix_list,
         )
         for key, desk in changed.items()
         for one in desk.changes

@@ -40,6 +40,7 @@ _DUE = (
     .order_by(RecountRow.due_at, RecountRow.brand_id, RecountRow.engine_id)
     .limit(bindparam("most", type_=Integer))
 )
+_LINE = func.concat_ws("\n", BindingRow.workflow_id, BindingRow.task_id, BindingRow.account_id)
 _COUNT = (
     select(
         BindingRow.brand_id,
@@ -47,6 +48,7 @@ _COUNT = (
         AccountRow.extension,
         func.count(BindingRow.workflow_id.distinct()),
         func.count(),
+        func.bit_xor(func.hashtextextended(_LINE, 0)),
     )
     .join(
         AccountRow,
@@ -110,10 +112,15 @@ async def load_uses(
 ) -> dict[Key, tuple[ExtensionUse, ...]]:
     """Count what engines use by extension: tasks on record, of accounts that are not deleted."""
     uses: defaultdict[Key, list[ExtensionUse]] = defaultdict(list)
-    for brand, engine_id, extension, workflows, tasks in await connection.execute(
+    for brand, engine_id, extension, workflows, tasks, mixed in await connection.execute(
         _COUNT, _rows_of(engines)
     ):
-        use = ExtensionUse(extension=extension, workflows=workflows, tasks=tasks)
+        use = ExtensionUse(
+            extension=extension,
+            workflows=workflows,
+            tasks=tasks,
+            fingerprint=f"{mixed % 2**64:016x}",
+        )
         uses[key_of(brand, engine_id)].append(use)
     return {key: tuple(sorted(some, key=lambda one: one.extension)) for key, some in uses.items()}
 

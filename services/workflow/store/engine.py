@@ -209,7 +209,7 @@ def _log_of(engine: Engine) -> tuple[object, ...]:
         None if progress is None else _LIST.dump_python(progress, mode="json"),
         engine.count,
         to_bytes(engine.digest),
-        {one.extension: {"workflows": one.workflows, "tasks": one.tasks} for one in engine.uses},
+        {one.extension: one.model_dump(exclude={"extension"}) for one in engine.uses},
         None
         if retirement is None
         else _RETIREMENT.dump_python(retirement, mode="json", exclude_none=True),

@@ -26,6 +26,7 @@ from keyturn_client.watching import events, rollout_changes
 from keyturn_client.wire import Heard, Publisher
 
 _TWO_MINUTES = timedelta(minutes=2)
+_SHORT_PAUSE = 0.1
 
 
 class Backend:
@@ -165,7 +166,8 @@ class Backend:
                 if found is not None:
                     self._kept.forget(command)
                     return found
-                pause = 0.0
+                # Less than a second is not waited for by the service.
+                pause = 0.0 if left >= 1 else _SHORT_PAUSE
             except UnreachableError:
                 pause = pauses.next()
             if loop.time() + pause >= deadline:

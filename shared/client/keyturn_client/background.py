@@ -9,18 +9,18 @@ class Background:
     """One piece of work. When it raises, the body is cancelled and the error raised as it is."""
 
     def __init__(self) -> None:
-        self._tasks = asyncio.TaskGroup()
+        self._tasks: asyncio.TaskGroup | None = None  # one for each `begin`: none begins twice
         self._work: asyncio.Task[None] | None = None
 
     async def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks = asyncio.TaskGroup()
-        await self._tasks.__aenter__()
+        self._tasks = await asyncio.TaskGroup().__aenter__()
         self._work = self._tasks.create_task(work)
 
     async def end(self, error: BaseException | None) -> None:
         """End the work; `error` is what the body ends with."""
-        if self._work is not None:
-            self._work.cancel()
+        if self._tasks is None or self._work is None:
+            return
+        self._work.cancel()
         # What the body raises goes on by itself; a cancellation may be the group's own.
         cancelled = error if isinstance(error, asyncio.CancelledError) else None
         try:

@@ -1,5 +1,6 @@
 """Requests to the services, each with a fresh token; their errors as sentences."""
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -21,6 +22,11 @@ from keyturn_client.settings import Services
 Parameters = Mapping[str, str | int | bool]
 
 _SECONDS = 15.0
+_CONNECTIONS = 100
+_IDLE_SECONDS = 3.0
+"""Less than the services keep an idle connection (5 s): none is used while they close it."""
+_LONG_POLLS = 64
+"""Fewer than the connections: whoever waits for outcomes leaves room for questions."""
 _NOT_AUTHENTICATED = 401
 _NOT_ALLOWED = 403
 _NOT_FOUND = 404
@@ -29,25 +35,48 @@ _FAULT = 500
 _GOOD = range(200, 300)
 
 
+class _Line:
+    """One service's address and its turns: one that never answers holds up no other.
+
+    The client's own queue is gone through whole, with all connections, whenever a request begins
+    or ends: a thousand that wait in it take minutes, and those that waited too long ask again.
+    """
+
+    def __init__(self, base: str | None) -> None:
+        self.base = (base or "").rstrip("/")
+        self.turns = asyncio.Semaphore(_CONNECTIONS)
+        self.long_polls = asyncio.Semaphore(_LONG_POLLS)
+
+
 class Http:
     """The services' queries, as one signer sees them."""
 
     def __init__(self, services: Services, signer: Signer) -> None:
-        self._bases = {
-            "credential-vault": services.credential_vault,
-            "workflow": services.workflow,
-            "catalog": services.catalog,
-            "installation": services.installation,
-            "access": services.access,
+        self._lines = {
+            "credential-vault": _Line(services.credential_vault),
+            "workflow": _Line(services.workflow),
+            "catalog": _Line(services.catalog),
+            "installation": _Line(services.installation),
+            "access": _Line(services.access),
         }
         self._signer = signer
         # A proxy of the environment would see credentials pass, sealed or not.
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(cafile=services.ca_file), trust_env=False
+            verify=ssl.create_default_context(cafile=services.ca_file),
+            trust_env=False,
+            limits=httpx.Limits(
+                max_connections=None,  # each line has its own bound
+                max_keepalive_connections=_CONNECTIONS,
+                keepalive_expiry=_IDLE_SECONDS,
+            ),
         )
 
     async def close(self) -> None:
         await self._client.aclose()
+
+    def long_polls(self, service: str) -> asyncio.Semaphore:
+        """Return what whoever asks this service to wait holds meanwhile."""
+        return self._line(service).long_polls
 
     async def get(
         self, service: str, path: str, parameters: Parameters | None = None, *, more: float = 0
@@ -86,28 +115,39 @@ class Http:
         body: bytes | None = None,
         more: float = 0,
     ) -> httpx.Response:
-        base = self._bases.get(service)
-        if base is None:
-            raise RejectedError(f"No address of {service} is known: name it in the settings.")
-        headers = {"Authorization": f"Bearer {self._signer.token(service)}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        line = self._line(service)
         try:
-            answer = await self._client.request(
-                method,
-                base.rstrip("/") + path,
-                params=dict(parameters or {}),
-                content=body,
-                headers=headers,
-                timeout=_SECONDS + more,
-            )
-        except httpx.TransportError as error:
+            async with asyncio.timeout(_SECONDS + more):
+                await line.turns.acquire()
+            try:
+                answer = await self._client.request(
+                    method,
+                    f"{line.base}{path}",
+                    params=dict(parameters or {}),
+                    content=body,
+                    headers=self._headers(service, has_body=body is not None),
+                    timeout=_SECONDS + more,
+                )
+            finally:
+                line.turns.release()
+        except (httpx.TransportError, TimeoutError) as error:
             raise UnreachableError(
-                f"The service {service} does not answer at {base} ({type(error).__name__})."
+                f"The service {service} does not answer at {line.base} ({type(error).__name__})."
             ) from error
         if answer.status_code not in _GOOD:
             raise _problem(service, answer)
         return answer
+
+    def _line(self, service: str) -> "_Line":
+        line = self._lines.get(service)
+        if line is None or not line.base:
+            raise RejectedError(f"No address of {service} is known: name it in the settings.")
+        return line
+
+    def _headers(self, service: str, *, has_body: bool) -> dict[str, str]:
+        """Return the headers of a request that is sent now: a token is not valid for long."""
+        token = {"Authorization": f"Bearer {self._signer.token(service)}"}
+        return token | {"Content-Type": "application/json"} if has_body else token
 
 
 def _json(answer: httpx.Response) -> Any:

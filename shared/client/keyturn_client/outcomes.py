@@ -1,5 +1,6 @@
 """What came of a command: asked for at the service that judged it."""
 
+import asyncio
 from typing import Any
 
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused, Outcome, Part
@@ -12,19 +13,33 @@ from keyturn_client.problems import NotFoundError
 _OUTCOME: TypeAdapter[CommandApplied | CommandRefused] = TypeAdapter(Outcome)
 LONGEST_WAIT = 30
 """How many seconds a service may be asked to wait in one request."""
+_CROWDED_WAIT = 2
+"""The same while others wait for their turn to ask."""
 
 
 async def ask_outcome(
     http: Http, service: str, command_id: str, seconds: float
 ) -> CommandApplied | CommandRefused | None:
-    """Return the outcome as soon as it is there, or None when it is not after some seconds."""
-    whole = max(0, min(LONGEST_WAIT, int(seconds)))
-    try:
-        found: Any = await http.get(
-            service, f"/v1/outcomes/{command_id}", {"wait": f"{whole}s"}, more=whole
-        )
-    except NotFoundError:
-        return None
+    """Return the outcome as soon as it is there, or None when it is not after some seconds.
+
+    Any number may be asked for at once. They take turns, and each is asked for once at least,
+    although its turn may come later than these seconds.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    polls = http.long_polls(service)
+    async with polls:
+        await asyncio.sleep(0)  # all that are asked for in one go stand in line now
+        # Those that take long would keep the others from what is there already.
+        longest = _CROWDED_WAIT if polls.locked() else LONGEST_WAIT
+        left = seconds - int(loop.time() - began)
+        whole = max(0, min(longest, int(left)))
+        try:
+            found: Any = await http.get(
+                service, f"/v1/outcomes/{command_id}", {"wait": f"{whole}s"}, more=whole
+            )
+        except NotFoundError:
+            return None
     return _OUTCOME.validate_python(found)
 
 

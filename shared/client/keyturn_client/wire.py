@@ -33,12 +33,12 @@ Place = tuple[str, int]
 """A topic and a partition."""
 
 
-class _Client(Protocol):
+class Client(Protocol):
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
 
 
-class _Producer(_Client, Protocol):
+class _Producer(Client, Protocol):
     async def send(
         self, topic: str, value: bytes, *, key: bytes, headers: list[tuple[str, bytes]]
     ) -> Awaitable[object]: ...
@@ -52,7 +52,7 @@ class _Found(Protocol):
     headers: Sequence[tuple[str, bytes | None]]
 
 
-class _Consumer(_Client, Protocol):
+class _Consumer(Client, Protocol):
     """What is used of aiokafka, which carries no types of its own."""
 
     async def topics(self) -> set[str]: ...
@@ -100,7 +100,8 @@ class Heard:
     appended_at: datetime
 
 
-def _connection(kafka: Kafka) -> dict[str, Any]:
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """Return what every client of aiokafka is made with."""
     tls = kafka.security_protocol == "SASL_SSL"
     return {
         "bootstrap_servers": kafka.bootstrap,
@@ -116,7 +117,7 @@ def _producer(kafka: Kafka) -> _Producer:
     return cast(
         "_Producer",
         aiokafka.AIOKafkaProducer(
-            **_connection(kafka),
+            **connection(kafka),
             acks="all",
             enable_idempotence=True,
             max_request_size=MAX_REQUEST_BYTES,
@@ -128,7 +129,7 @@ def _consumer(kafka: Kafka) -> _Consumer:
     return cast(
         "_Consumer",
         aiokafka.AIOKafkaConsumer(
-            **_connection(kafka),
+            **connection(kafka),
             group_id=None,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -136,15 +137,16 @@ def _consumer(kafka: Kafka) -> _Consumer:
     )
 
 
-async def _start(client: _Client, kafka: Kafka) -> None:
+async def start_client(client: Client, kafka: Kafka) -> None:
+    """Start it, or raise `UnreachableError`; then it is stopped already."""
     try:
         async with asyncio.timeout(_START_SECONDS):
             await client.start()
     except asyncio.CancelledError:
-        await _stop(client)
+        await stop_client(client)
         raise
     except (KafkaError, OSError, TimeoutError) as error:
-        await _stop(client)
+        await stop_client(client)
         raise UnreachableError(
             f"Kafka at {kafka.bootstrap} does not let {kafka.principal} in "
             f"({type(error).__name__}): is it running, and is the password in "
@@ -152,7 +154,7 @@ async def _start(client: _Client, kafka: Kafka) -> None:
         ) from error
 
 
-async def _stop(client: _Client) -> None:
+async def stop_client(client: Client) -> None:
     # It would wait for batches that nobody takes; what matters was acknowledged before.
     with contextlib.suppress(KafkaError, OSError, TimeoutError):
         async with asyncio.timeout(_STOP_SECONDS):
@@ -195,14 +197,14 @@ class Publisher:
         async with self._starting:
             if self._producer is None:
                 producer = _producer(self._kafka)
-                await _start(producer, self._kafka)
+                await start_client(producer, self._kafka)
                 self._producer = producer
             return self._producer
 
     async def _give_up(self, producer: _Producer) -> None:
         if self._producer is producer:
             self._producer = None
-        await _stop(producer)
+        await stop_client(producer)
 
 
 class Reader:
@@ -259,7 +261,7 @@ async def reading(
     reading would wait for it without a word.
     """
     consumer = _consumer(kafka)
-    await _start(consumer, kafka)
+    await start_client(consumer, kafka)
     try:
         places = await _places(consumer, kafka, topics)
         consumer.assign([TopicPartition(*place) for place in places])
@@ -269,7 +271,7 @@ async def reading(
             consumer.seek(TopicPartition(*place), begin.get(place, 0))
         yield reader
     finally:
-        await _stop(consumer)
+        await stop_client(consumer)
 
 
 async def _places(consumer: _Consumer, kafka: Kafka, topics: Sequence[str]) -> list[Place]:

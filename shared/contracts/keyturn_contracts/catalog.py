@@ -7,7 +7,7 @@ from pydantic import Field, StringConstraints
 
 from keyturn_contracts.ids import Id, Slug
 from keyturn_contracts.message import MAY_GROW, Command, Event, Message, Part
-from keyturn_contracts.probes import Probe
+from keyturn_contracts.probes import Name, Probe, Text
 
 Party = Literal["first", "third"]
 ExtensionState = Literal["published", "retired"]
@@ -20,6 +20,9 @@ BrandData = Annotated[Literal["responses", "contacts", "tickets", "users", "file
 Title = Annotated[str, StringConstraints(min_length=1, max_length=120)]
 Sentence = Annotated[str, StringConstraints(min_length=1, max_length=500)]
 Url = Annotated[str, StringConstraints(pattern=r"^https://[^\s/]+(?:/\S*)?$", max_length=2000)]
+
+Remarks = Annotated[tuple[Text, ...], Field(max_length=30)]
+"""Sentences for people."""
 
 PublishExtensionReason = Literal["not_the_publisher", "manifest_invalid", "slug_taken"]
 CertifyExtensionReason = Literal["not_an_operator", "extension_unknown"]
@@ -35,8 +38,8 @@ class Sourced(Part):
     """
 
     basis: Basis = "publisher"
-    sources: tuple[str, ...] = ()
-    note: str | None = None
+    sources: tuple[Text, ...] = Field(default=(), max_length=30)
+    note: Text | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -46,24 +49,26 @@ class Sourced(Part):
 class FieldSpec(Part):
     """A setting or a credential field, as somebody fills it in."""
 
-    name: str
-    title: str
-    help: str | None = None
+    name: Name
+    title: Name
+    help: Text | None = None
     secret: bool = False
     required: bool = True
     multiline: bool = False
-    pattern: str | None = None
+    pattern: Text | None = None
     """A regular expression that the whole value must match."""
-    default: str | None = None
-    example: str | None = None
+    default: Text | None = None
+    example: Text | None = None
     """Never of a secret."""
 
 
 class DerivedSetting(Part):
     """A value made from settings: the first of the templates whose slots all have one."""
 
-    name: str
-    first_of: tuple[str, ...] = Field(min_length=1)
+    name: Name
+    first_of: tuple[Annotated[str, StringConstraints(max_length=500)], ...] = Field(
+        min_length=1, max_length=10
+    )
 
 
 class Step(Sourced):
@@ -101,9 +106,9 @@ class RotationFacts(Sourced):
     """Of `overlap_grace`, where it is known: how long the old one lives on."""
     expires: bool = False
     """The provider ends it at a time of its own."""
-    issue: str | None = None
-    retire: str | None = None
-    hazards: tuple[str, ...] = ()
+    issue: Text | None = None
+    retire: Text | None = None
+    hazards: Remarks = ()
 
     @property
     def allows_overlap(self) -> bool | None:
@@ -117,28 +122,28 @@ class Scheme(Sourced):
     """One way to authenticate."""
 
     id: Slug
-    title: str
+    title: Name
     recommended: bool = False
-    fields: tuple[FieldSpec, ...]
+    fields: tuple[FieldSpec, ...] = Field(max_length=25)
     probe: Probe
     probe_basis: Basis = "publisher"
     """Where the probe is from; of an `unverified` one a success is still the provider's answer."""
-    caveats: tuple[str, ...] = ()
+    caveats: Remarks = ()
     """The traps of the probe, in sentences for people."""
     rotation: RotationFacts | None = None
     """Where it differs from the extension's."""
-    ends_on: str | None = None
+    ends_on: Name | None = None
     """When the provider withdraws it, as far as it said: `2027`, `2027-03` or `2027-03-31`."""
 
 
 class DomainRule(Sourced):
     """An address that the extension may connect to: `name`, `*.name` or with `{slot}`s; `:port`."""
 
-    rule: str
-    purpose: str
-    slots: dict[str, str] = Field(default_factory=dict)
+    rule: Text
+    purpose: Text
+    slots: dict[Name, Text] = Field(default_factory=dict, max_length=10)
     """For each slot, the pattern that the setting's value must match."""
-    wide_because: str | None = None
+    wide_because: Text | None = None
     """Why a wildcard below which several owners live is needed; the review shows it."""
 
 
@@ -150,7 +155,7 @@ class SupportDetails(Part):
         Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$", max_length=320)] | None
     ) = None
     url: Url | None = None
-    hours: str | None = None
+    hours: Text | None = None
     documentation: Url | None = None
 
 
@@ -169,7 +174,11 @@ class AdditionalDomains(Sourced):
 
 
 class Manifest(Part):
-    """What an extension is, as its publisher describes it."""
+    """What an extension is, as its publisher describes it.
+
+    Lists and texts have room for several times what any extension is known to need, so that
+    whoever reads or judges one does a bounded amount of work.
+    """
 
     slug: Slug
     name: Title
@@ -180,18 +189,18 @@ class Manifest(Part):
     category: Slug
     description: Sentence
     preview: bool = False
-    steps: tuple[Step, ...] = ()
-    settings: tuple[FieldSpec, ...]
-    derived: tuple[DerivedSetting, ...] = ()
-    schemes: tuple[Scheme, ...]
-    domains: tuple[DomainRule, ...]
+    steps: tuple[Step, ...] = Field(default=(), max_length=100)
+    settings: tuple[FieldSpec, ...] = Field(max_length=40)
+    derived: tuple[DerivedSetting, ...] = Field(default=(), max_length=20)
+    schemes: tuple[Scheme, ...] = Field(max_length=20)
+    domains: tuple[DomainRule, ...] = Field(max_length=300)
     additional_domains: AdditionalDomains | None = None
-    permissions: tuple[Permission, ...] = ()
+    permissions: tuple[Permission, ...] = Field(default=(), max_length=20)
     support: SupportDetails | None = None
     privacy_policy: LegalDocument | None = None
     terms: LegalDocument | None = None
     rotation: RotationFacts
-    gaps: tuple[str, ...] = ()
+    gaps: Remarks = ()
     """What nobody has confirmed yet, in sentences for people."""
 
     @property

@@ -26,6 +26,9 @@ MAX_HOSTS = 2000
 Domain = Annotated[str, StringConstraints(min_length=1, max_length=600)]
 """As somebody typed it; `keyturn_contracts.domains` says what it means, or why it is refused."""
 
+SuffixList = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""The versions of the lists of shared names that domains are judged by, in one string."""
+
 _AboutAnInstallation = Literal["not_an_administrator", "not_licensed", "not_installed"]
 InstallExtensionReason = Literal[
     "not_an_administrator",
@@ -130,6 +133,14 @@ class DeclaredDomain(Part):
     rule: str
     slots: dict[str, str] = Field(default_factory=dict)
     """For each slot, the pattern that was accepted and its value must match."""
+    derived: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] | None = None
+    """For each slot that no setting fills, the accepted templates whose first complete one does.
+
+    Absent, as `defaults`, where it was not told yet: then nobody can say what was accepted.
+    """
+    defaults: dict[str, str] | None = None
+    """What was accepted to fill a setting that is left out: of its slots and of their templates.
+    A setting of these that is not in it has no default, whatever a newer manifest says."""
     is_wide: bool = False
     """Several owners live below its wildcard, and the manifest says why it is needed."""
 
@@ -141,6 +152,8 @@ class AddedDomain(Part):
     by: str
     reason: str
     at: datetime
+    suffix_list: SuffixList | None = None
+    """By what it was judged when it was added; absent where that was not recorded yet."""
 
 
 class AccountHost(Part):
@@ -162,6 +175,8 @@ class Consent(Part):
     digest: Hex256
     privacy_policy: LegalDocument | None = None
     terms: LegalDocument | None = None
+    suffix_list: SuffixList | None = None
+    """By what its domains were judged; absent where that was not recorded yet."""
 
 
 class ProposedChange(Part):
@@ -214,6 +229,8 @@ class InstallationChanged(AboutInstallation, Event):
     """The effective list: exactly what may be reached. Empty: all domains are blocked."""
     domains_revision: int = Field(ge=1)
     """Rises whenever the effective list changes."""
+    suffix_list: SuffixList | None = None
+    """By what the service judged domains when it said this; absent where it did not say so yet."""
     permissions: tuple[BrandData, ...] = ()
     consent: Consent | None = None
     proposed: ProposedChange | None = None

@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from keyturn_contracts.message import Part
+
+Name = Annotated[str, StringConstraints(max_length=200)]
+Text = Annotated[str, StringConstraints(max_length=2000)]
+"""What people are shown, or a template: `{name}` in it stands for a value."""
+Body = Annotated[str, StringConstraints(max_length=20_000)]
+Texts = Annotated[dict[Name, Text], Field(max_length=25)]
+"""Templates by the names of what they become."""
 
 
 class SmtpProbe(Part):
@@ -15,11 +22,11 @@ class SmtpProbe(Part):
     """
 
     protocol: Literal["smtp"] = "smtp"
-    host: str
-    port: str
-    security: str
-    username: str
-    password: str
+    host: Text
+    port: Text
+    security: Text
+    username: Text
+    password: Text
 
 
 class SftpProbe(Part):
@@ -30,14 +37,14 @@ class SftpProbe(Part):
     """
 
     protocol: Literal["sftp"] = "sftp"
-    host: str
-    port: str
-    username: str
-    host_key: str
-    password: str | None = None
-    private_key: str | None = None
-    passphrase: str | None = None
-    folder: str = "."
+    host: Text
+    port: Text
+    username: Text
+    host_key: Text
+    password: Text | None = None
+    private_key: Text | None = None
+    passphrase: Text | None = None
+    folder: Text = "."
 
 
 Verdict = Literal[
@@ -55,25 +62,25 @@ does not exist; a person must consent again; try later; the answer does not tell
 class JsonRule(Part):
     """What must hold of a JSON answer. `path` is dotted: `user.id`; digits index a list."""
 
-    path: str
+    path: Text
     op: Literal["eq", "ne", "exists", "nonempty", "gt"]
-    value: str | int | bool | None = None
+    value: Text | int | bool | None = None
 
 
 class ProbeFailure(Part):
     """An answer that means failure: of this status, or with this value at this place."""
 
     status: int | None = None
-    path: str | None = None
-    value: str | int | bool | None = None
+    path: Text | None = None
+    value: Text | int | bool | None = None
     verdict: Verdict
 
 
 class BasicAuthorization(Part):
     """RFC 7617: the templates of both halves."""
 
-    username: str
-    password: str
+    username: Text
+    password: Text
 
 
 class JwtAssertion(Part):
@@ -83,29 +90,29 @@ class JwtAssertion(Part):
     """
 
     kind: Literal["jwt"] = "jwt"
-    private_key: str
-    passphrase: str | None = None
+    private_key: Text
+    passphrase: Text | None = None
     algorithm: Literal["RS256", "ES256"] = "RS256"
-    issuer: str
-    subject: str | None = None
+    issuer: Text
+    subject: Text | None = None
     """Left out where a provider takes the issuer for it, as Google does."""
-    audience: str | None = None
-    key_id: str | None = None
+    audience: Text | None = None
+    key_id: Text | None = None
     lifetime_seconds: int = Field(default=300, ge=30, le=3600)
-    claims: dict[str, str] = Field(default_factory=dict)
+    claims: Texts = Field(default_factory=dict)
 
 
 class SamlAssertion(Part):
     """A SAML 2.0 bearer assertion (RFC 7522) that the vault signs for one try. Templates."""
 
     kind: Literal["saml"] = "saml"
-    private_key: str
-    certificate: str | None = None
-    issuer: str
-    subject: str
-    audience: str
-    recipient: str
-    attributes: dict[str, str] = Field(default_factory=dict)
+    private_key: Text
+    certificate: Text | None = None
+    issuer: Text
+    subject: Text
+    audience: Text
+    recipient: Text
+    attributes: Texts = Field(default_factory=dict)
 
 
 Assertion = Annotated[JwtAssertion | SamlAssertion, Field(discriminator="kind")]
@@ -118,17 +125,17 @@ class TokenRequest(Part):
     """
 
     grant: Literal["client_credentials", "jwt_bearer", "saml_bearer", "password", "assertion"]
-    url: str | None = None
+    url: Text | None = None
     client_authentication: Literal["body", "basic", "none"] = "body"
-    client_id: str | None = None
-    client_secret: str | None = None
-    username: str | None = None
-    password: str | None = None
-    scopes: tuple[str, ...] = ()
+    client_id: Text | None = None
+    client_secret: Text | None = None
+    username: Text | None = None
+    password: Text | None = None
+    scopes: tuple[Text, ...] = Field(default=(), max_length=100)
     scope_separator: Literal[" ", ","] = " "
-    parameters: dict[str, str] = Field(default_factory=dict)
+    parameters: Texts = Field(default_factory=dict)
     assertion: Assertion | None = None
-    token_path: str = "access_token"  # noqa: S105  where a token stands, not one
+    token_path: Text = "access_token"  # noqa: S105  where a token stands, not one
 
 
 class HttpProbe(Part):
@@ -140,15 +147,15 @@ class HttpProbe(Part):
 
     protocol: Literal["http"] = "http"
     method: Literal["GET", "HEAD", "POST"] = "GET"
-    url: str
-    headers: dict[str, str] = Field(default_factory=dict)
+    url: Text
+    headers: Texts = Field(default_factory=dict)
     basic: BasicAuthorization | None = None
-    body: str | None = None
+    body: Body | None = None
     token: TokenRequest | None = None
-    statuses: tuple[int, ...] = Field(min_length=1)
-    rules: tuple[JsonRule, ...] = ()
-    failures: tuple[ProbeFailure, ...] = ()
-    label_path: str | None = None
+    statuses: tuple[int, ...] = Field(min_length=1, max_length=20)
+    rules: tuple[JsonRule, ...] = Field(default=(), max_length=20)
+    failures: tuple[ProbeFailure, ...] = Field(default=(), max_length=40)
+    label_path: Text | None = None
     """Where a JSON answer names whom the credentials belong to."""
 
 
@@ -156,13 +163,13 @@ class ConsentProbe(Part):
     """A person consents in a browser (RFC 6749, section 4.1): `scheme_not_supported` until then."""
 
     protocol: Literal["consent"] = "consent"
-    authorize_url: str
-    token_url: str
+    authorize_url: Text
+    token_url: Text
     pkce: Literal["required", "supported", "off", "unknown"] = "unknown"
-    scopes: tuple[str, ...] = ()
+    scopes: tuple[Text, ...] = Field(default=(), max_length=100)
     scope_separator: Literal[" ", ","] = " "
-    authorize_parameters: dict[str, str] = Field(default_factory=dict)
-    token_parameters: dict[str, str] = Field(default_factory=dict)
+    authorize_parameters: Texts = Field(default_factory=dict)
+    token_parameters: Texts = Field(default_factory=dict)
 
 
 class NothingToProbe(Part):

@@ -11,7 +11,14 @@ from typing import Literal, Protocol
 from pydantic import Field, model_validator
 
 from keyturn_contracts.catalog import BrandData
-from keyturn_contracts.domains import ConnectionCode, DomainError, Rule, RuleSet, read_rule
+from keyturn_contracts.domains import (
+    SUFFIX_LIST_VERSION,
+    ConnectionCode,
+    DomainError,
+    Rule,
+    RuleSet,
+    read_rule,
+)
 from keyturn_contracts.ids import Slug
 from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.message import Part
@@ -54,6 +61,8 @@ class Judgement(Part):
     port: int | None = None
     revision: int | None = None
     """Of the effective list; absent where nothing is installed."""
+    suffix_list: str | None = None
+    """The lists of shared names of who answered; absent in answers from before it was recorded."""
 
 
 class Installed(Protocol):
@@ -83,6 +92,7 @@ def judge_url(extension: str, url: str, installed: Installed | None) -> Judgemen
         host=found.host,
         port=found.port,
         revision=installed.domains_revision,
+        suffix_list=SUFFIX_LIST_VERSION,
     )
 
 
@@ -100,6 +110,7 @@ def judge_data(extension: str, data: str, installed: Installed | None) -> Judgem
         else f"Nobody has accepted that {extension} reads {data}.",
         rule=data if allowed else None,
         revision=installed.domains_revision,
+        suffix_list=SUFFIX_LIST_VERSION,
     )
 
 
@@ -110,6 +121,7 @@ def _not_there(extension: str, installed: Installed | None) -> Judgement:
             allowed=False,
             code="not_installed",
             message=f"{extension} is not installed in your brand.",
+            suffix_list=SUFFIX_LIST_VERSION,
         )
     is_suspended = installed.state == "suspended"
     return Judgement(
@@ -120,6 +132,7 @@ def _not_there(extension: str, installed: Installed | None) -> Judgement:
         if is_suspended
         else f"{extension} is being uninstalled.",
         revision=installed.domains_revision,
+        suffix_list=SUFFIX_LIST_VERSION,
     )
 
 

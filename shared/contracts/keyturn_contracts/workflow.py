@@ -238,6 +238,9 @@ class ExtensionUse(Part):
     extension: Slug
     workflows: int = Field(ge=1)
     tasks: int = Field(ge=1)
+    fingerprint: Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{16})?$")] = ""
+    """Another one where they are other workflows, tasks or accounts, however many; else the same.
+    It says nothing to anybody outside Keyturn."""
 
 
 class EngineChanged(AboutEngine, Event):

@@ -1,5 +1,6 @@
 """What a list of rules says of URLs, against a table of cases."""
 
+import re
 from typing import get_args
 
 import pytest
@@ -60,9 +61,13 @@ def test_each_code_has_its_cases() -> None:
     assert {case.code for case in CASES} == set(get_args(ConnectionCode))
 
 
-def test_the_version_of_the_suffix_list_goes_with_a_decision() -> None:
+def test_the_version_of_both_lists_goes_with_a_decision() -> None:
     assert RuleSet([]).decide("https://example.com").suffix_list == SUFFIX_LIST_VERSION
-    assert SUFFIX_LIST_VERSION.rpartition(".")[2].isdecimal()
+    # The last part of the one is its date; the other is a date, and which of that day's it is.
+    assert re.fullmatch(
+        r"publicsuffixlist [0-9.]+\.[0-9]{8}, keyturn [0-9]{4}-[0-9]{2}-[0-9]{2}(\.[0-9]+)?",
+        SUFFIX_LIST_VERSION,
+    )
 
 
 def test_who_connects_is_told_where() -> None:

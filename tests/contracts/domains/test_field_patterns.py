@@ -42,8 +42,8 @@ def test_what_a_pattern_makes_matches_it(data: st.DataObject, pattern: str) -> N
 
 
 def test_a_value_that_is_too_long_for_its_pattern_does_not_match() -> None:
-    assert read_pattern("[ab]{500}[ab]*").matches_field("ab" * 950)
-    assert not read_pattern("[ab]{500}[ab]*").matches_field("ab" * 1000)
+    assert read_pattern("[ab]{399}[ab]*").matches_field("ab" * 500)
+    assert not read_pattern("[ab]{399}[ab]*").matches_field("ab" * 501)
 
 
 @pytest.mark.parametrize("pattern", ["(?=a)a", r"(a)\1", "(?i)a", r"\bword"])

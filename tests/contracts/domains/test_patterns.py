@@ -5,6 +5,7 @@ import re
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from keyturn_contracts.domains import patterns
 from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 ONES = st.sampled_from(
@@ -66,7 +67,7 @@ def test_it_means_what_pythons_own_engine_means(pattern: str, values: list[str])
         ("((a+)+)+b", "a" * 250),
         ("(.*.*.*.*.*)x", "a" * 250),
         ("([a-z0-9]+[a-z0-9-]*)*!", "a" * 250),
-        ("(a?){250}b", "a" * 250),
+        ("(a?){190}b", "a" * 250),
         (r"^([a-z0-9]+(\.|-)?)+$", "a" * 250 + "!"),
     ],
 )
@@ -102,12 +103,17 @@ def test_digits_and_letters_are_those_of_ascii(value: str) -> None:
         ("a)", "not opened"),
         ("(?=a)", "are not understood"),
         (r"\b", "is not understood"),
-        ("a{1001}", "too many"),
-        ("(){1001}", "too many"),
+        ("a{401}", "too many"),
+        ("(){401}", "too many"),
+        ("(a{100}){3}a{100}", "too many"),
         ("(a{1,40}){1,40}", "too many"),
         ("a++", "repeated"),
         ("a{3,2}", "greater number first"),
         ("[z-a]", "is no class"),
+        (r"[a-\d]", "is no class"),
+        (r"[\w-z]", "is no class"),
+        ("[]", "is no class"),
+        ("[^]", "is no class"),
         ("[a--z]", "is ambiguous"),
         ("a$b", "stands before its end"),
         ("(" * 30 + ")" * 30, "too deeply"),
@@ -119,6 +125,68 @@ def test_what_is_not_understood_is_named(pattern: str, says: str) -> None:
         read_pattern(pattern)
 
 
+@given(
+    st.lists(
+        st.sampled_from([*"abc019-]^_ .é\n", *(rf"\{one}" for one in "dDwWsS-]^.é")]), max_size=6
+    ),
+    st.text(alphabet="abcdz0159-]^_ .é\n\t\\Z\0\U0010ffff", max_size=8),
+)
+@example([r"\W", r"\D"], "a-\0\U0010ffff")
+@example(["^", "^", "-", "a"], "^-ab")
+def test_a_class_means_what_pythons_own_engine_means(inside: list[str], value: str) -> None:
+    pattern = f"[{''.join(inside)}]"
+    try:
+        ours = read_pattern(pattern)
+    except PatternError:
+        return
+    for character in value:
+        assert ours.matches_slot(character) == bool(re.fullmatch(pattern, character, re.ASCII))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(a|b){130}",
+        "a?" * 250,
+        "(a?b?){80}",
+        "(" * 20 + "a{1,16}" + "){1,16}" + ")" * 19,
+        "[^@]{400}",
+    ],
+)
+def test_the_work_of_a_pattern_is_in_the_order_of_its_positions(pattern: str) -> None:
+    ours = read_pattern(pattern)
+
+    assert ours.positions <= 400
+    assert len(ours._follows) <= 3 * 400  # pyright: ignore[reportPrivateUsage]  it is what is counted
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("https://[^\\s]+", True),
+        ("^https://.*$", True),
+        ("(?:https://a|https://b).*", True),
+        ("https://a|https://b", True),
+        ("(?:h|h)ttps://", True),
+        ("(?:https:/){1,2}/", False),
+        ("https://a|x", False),
+        ("https://a|", False),
+        ("|https://a", False),
+        ("(?:https://)?x", False),
+        ("https?://.*", False),
+        ("[hx]ttps://.*", False),
+        (".ttps://.*", False),
+        ("https:(?://a)?", False),
+        ("https:(?:/|/x|)", False),
+        ("https:/", False),
+        ("a{0}", False),
+        ("", False),
+    ],
+)
+def test_a_pattern_begins_so_in_all_its_alternatives(pattern: str, expected: bool) -> None:  # noqa: FBT001  one of two answers
+    assert read_pattern(pattern).begins_with("https://") == expected
+
+
 @given(st.text(max_size=40), st.text(max_size=10))
 def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     """What is accepted is a pattern for Python too, and means the same."""
@@ -127,3 +195,11 @@ def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     except PatternError:
         return
     assert ours.matches_slot(value) == bool(re.fullmatch(pattern, value, re.ASCII))
+
+
+def test_no_more_than_a_few_automata_are_kept() -> None:
+    """One may take 150 KB, and whoever publishes may write thousands."""
+    for number in range(300):
+        read_pattern(f"kept-{number}")
+
+    assert patterns._read.cache_info().currsize <= 128  # pyright: ignore[reportPrivateUsage]  it is what is counted

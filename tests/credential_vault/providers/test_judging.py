@@ -47,10 +47,24 @@ def judged(content: Any = None, status: int = 200) -> Judged:
         ("text.0", NOTHING),
         ("missing", NOTHING),
         ("", NOTHING),
+        ("list." + "0" * 9, {"code": 601}),
+        ("list." + "0" * 10, NOTHING),
+        ("list." + "9" * 5000, NOTHING),
+        ("dict." + "9" * 5000, NOTHING),
+        ("." * 1_000_000, NOTHING),
     ],
 )
 def test_a_path_leads_into_objects_and_lists(path: str, expected: object) -> None:
     assert judged().find(path) == expected
+
+
+@pytest.mark.parametrize(("steps", "expected"), [(32, 7), (33, NOTHING)])
+def test_a_path_has_so_many_steps_and_no_more(steps: int, expected: object) -> None:
+    deep: Any = 7
+    for _ in range(steps):
+        deep = {"in": deep}
+
+    assert judged(deep).find(".".join(["in"] * steps)) == expected
 
 
 @pytest.mark.parametrize(

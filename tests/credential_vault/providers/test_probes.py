@@ -44,6 +44,7 @@ def test_where_there_is_nothing_to_try_nothing_is_tried() -> None:
         ({"port": "0"}, "settings_invalid"),
         ({"port": "65536"}, "settings_invalid"),
         ({"port": "x"}, "settings_invalid"),
+        ({"port": "9" * 5000}, "settings_invalid"),
         ({"security": "none"}, "settings_invalid"),
         ({"host": "*"}, "address_refused"),
         ({"host": "mail example"}, "address_refused"),

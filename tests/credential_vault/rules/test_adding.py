@@ -4,18 +4,23 @@ from dataclasses import replace
 
 import pytest
 from keyturn_contracts.actor import Role
+from keyturn_contracts.catalog import Party
 from keyturn_contracts.credential_vault import AccountAdded, AddAccount
+from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.probes import ConsentProbe
 
 from services.credential_vault.rules.account import Account, Desk, Unsealed, event_about
 from services.credential_vault.rules.adding import decide_addition
 from services.credential_vault.rules.audit import Entry
 from services.credential_vault.rules.editing import conclude_edit
+from services.credential_vault.rules.entitlement import Entitlement
 from services.credential_vault.rules.trial import Trial
 from shared.decisions import Applied, Later, NotYetKnown, Refused
+from shared.messaging.envelope import Asked
 from tests.credential_vault.given import (
     ADA,
     COMPLETE,
+    ENTITLED,
     NOW,
     PUBLISHED,
     SETTINGS,
@@ -116,14 +121,34 @@ def test_an_extension_whose_news_has_not_come_is_waited_for() -> None:
         assert waits.value.otherwise.reason == "extension_unknown"
 
 
-def test_a_retired_extension_takes_no_new_account() -> None:
+def retired(entitlement: Entitlement, command: Asked[AddAccount]) -> Desk:
+    gone = PUBLISHED.model_copy(update={"state": "retired"})
+    before = desk_for(None, command)
+    return replace(
+        before, extensions={"smtp-relay": gone}, entitlements={"smtp-relay": entitlement}
+    )
+
+
+@pytest.mark.parametrize("state", [None, "suspended"])
+def test_a_retired_extension_that_a_brand_has_not_takes_no_account(
+    state: InstallationState | None,
+) -> None:
+    """A licence given after it was retired installs nothing of the platform's own any more."""
     one = asked(ADD)
-    retired = PUBLISHED.model_copy(update={"state": "retired"})
 
-    refused = decide_addition(replace(desk_for(None, one), extensions={"smtp-relay": retired}), one)
+    with pytest.raises(NotYetKnown) as waits:
+        decide_addition(retired(replace(ENTITLED, state=state), one), one)
 
-    assert isinstance(refused, Refused)
-    assert refused.reason == "extension_unknown"
+    assert waits.value.otherwise.reason == "extension_unknown"
+    assert "SMTP Relay is not offered any more" in waits.value.otherwise.message
+
+
+@pytest.mark.parametrize("party", ["first", "third"])
+def test_a_retired_extension_takes_further_accounts_where_it_is_installed(party: Party) -> None:
+    one = asked(ADD)
+    has_it = replace(ENTITLED, party=party, state="installed")
+
+    assert isinstance(decide_addition(retired(has_it, one), one), Later)
 
 
 @pytest.mark.parametrize("problem", ["sealed_invalid", "transport_key_expired"])

@@ -1,6 +1,6 @@
 """Which addresses may be reached."""
 
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 import pytest
 from keyturn_contracts.catalog import AdditionalDomains, DomainRule
@@ -170,7 +170,124 @@ def test_an_address_in_any_notation_is_no_name(host: str, *, expected: bool) -> 
         ("2002:7f00:1::", False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
         ("2001:db8::1", False),
+        ("2600::1", True),
+        ("2a00:1450:4001:81b::200e", True),
+        ("168.63.129.15", True),
+        ("192.0.1.1", True),
+        ("100.128.0.1", True),
     ],
 )
 def test_only_what_everyone_can_reach_is_public(address: str, *, expected: bool) -> None:
     assert is_public(ip_address(address)) == expected
+
+
+SPECIAL_V4 = (
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.0.0/24",
+    "192.0.0.0/29",
+    "192.0.0.8/32",
+    "192.0.0.9/32",
+    "192.0.0.10/32",
+    "192.0.0.170/31",
+    "192.0.2.0/24",
+    "192.31.196.0/24",
+    "192.52.193.0/24",
+    "192.88.99.0/24",
+    "192.168.0.0/16",
+    "192.175.48.0/24",
+    "198.18.0.0/15",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "255.255.255.255/32",
+)
+SPECIAL_V6 = (
+    "::/128",
+    "::1/128",
+    "64:ff9b:1::/48",
+    "100::/64",
+    "100:0:0:1::/64",
+    "2001::/23",
+    "2001::/32",
+    "2001:1::1/128",
+    "2001:1::2/128",
+    "2001:1::3/128",
+    "2001:2::/48",
+    "2001:3::/32",
+    "2001:4:112::/48",
+    "2001:10::/28",
+    "2001:20::/28",
+    "2001:30::/28",
+    "2001:db8::/32",
+    "2002::/16",
+    "2620:4f:8000::/48",
+    "3fff::/20",
+    "5f00::/16",
+    "fc00::/7",
+    "fe80::/10",
+    "fec0::/10",
+    "ff00::/8",
+)
+METADATA = (
+    "168.63.129.16",
+    "169.254.169.254",
+    "169.254.170.2",
+    "100.100.100.200",
+    "192.0.0.192",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "fe80::a9fe:a9fe",
+)
+"""Of Azure, of most clouds, of containers at Amazon, Alibaba, Oracle; Amazon and Google by IPv6."""
+
+
+@pytest.mark.parametrize("network", [*SPECIAL_V4, *SPECIAL_V6])
+def test_nothing_in_a_special_purpose_registry_is_public(network: str) -> None:
+    """Those of IANA for IPv4 and IPv6, with multicast and the site-local addresses of old."""
+    special = ip_network(network)
+
+    assert not is_public(special[0])
+    assert not is_public(special[special.num_addresses // 2])
+    assert not is_public(special[-1])
+
+
+@pytest.mark.parametrize("address", METADATA)
+def test_what_gives_a_cloud_machine_its_credentials_is_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+def embedded(inner: str) -> list[str]:
+    """Return the IPv6 addresses that packets to an IPv4 address may be sent to."""
+    high, low = (f"{int(ip_address(inner)) >> shift & 0xFFFF:x}" for shift in (16, 0))
+    teredo = int(ip_address(inner)) ^ 0xFFFFFFFF
+    return [
+        f"::ffff:{inner}",
+        f"::ffff:0:{inner}",
+        f"::{inner}",
+        f"64:ff9b::{inner}",
+        f"64:ff9b:1::{inner}",
+        f"64:ff9b:1:{high}:{low}::",
+        f"2002:{high}:{low}::1",
+        f"2001:0:{high}:{low}::1",
+        f"2001:0:808:808::{teredo >> 16:x}:{teredo & 0xFFFF:x}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "inner", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "100.100.100.200"]
+)
+def test_an_address_inside_another_is_judged_too(inner: str) -> None:
+    assert [one for one in embedded(inner) if is_public(ip_address(one))] == []
+
+
+def test_of_the_ways_to_an_address_that_is_public_two_lead_there() -> None:
+    """Mapped, and by the translation that networks without IPv4 use; the others are history."""
+    public = [one for one in embedded("93.184.215.14") if is_public(ip_address(one))]
+
+    assert public == ["::ffff:93.184.215.14", "64:ff9b::93.184.215.14"]

@@ -170,3 +170,18 @@ def test_a_rotation_that_is_under_way_ends_as_its_provider_says() -> None:
 
     assert isinstance(decision, Applied)
     assert isinstance(decision.events[0], CredentialsRotated)
+
+
+def test_a_rotation_that_was_not_tried_is_refused_as_the_brands_and_changes_nothing() -> None:
+    rotating = account(version(1, "current"), replace(PENDING, number=4), version=1, last_number=4)
+
+    refused = conclude_edit(desk(rotating), replace(ACCEPTED, number=4, verdict="not_licensed"))
+
+    assert isinstance(refused, Refused)
+    assert refused.reason == "not_licensed"
+    assert "smtp-relay is not in your licence" in refused.message
+    assert refused.state is not None
+    after = refused.state.account
+    assert after is not None
+    assert (after.state, after.version) == ("connected", 1)
+    assert [one.status for one in after.versions] == ["current", "refused"]

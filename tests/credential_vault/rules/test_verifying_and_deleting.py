@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from keyturn_contracts.credential_vault import (
     AccountDeleted,
+    AccountState,
     AccountVerified,
     DeleteAccount,
     VerifyAccount,
@@ -54,7 +55,7 @@ def test_an_accepted_credential_connects_the_account() -> None:
     assert decision.events == (event_about(AccountVerified, connected),)
 
 
-@pytest.mark.parametrize("verdict", ["credentials_refused", "settings_invalid", "address_refused"])
+@pytest.mark.parametrize("verdict", ["credentials_refused", "settings_invalid"])
 def test_a_refused_credential_needs_attention_and_says_why(verdict: Verdict) -> None:
     decision = conclude(TRIED, verdict)
 
@@ -72,6 +73,29 @@ def test_a_provider_that_does_not_answer_leaves_the_account_as_it_was() -> None:
     assert (decision.reason, decision.message) == ("provider_unreachable", "It said so.")
     assert decision.state is not None
     assert decision.state.account == account(version(3, claim="mine"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "reason"),
+    [
+        ("address_refused", "provider_unreachable"),
+        ("not_licensed", "not_licensed"),
+        ("not_installed", "not_installed"),
+    ],
+)
+@pytest.mark.parametrize("state", ["connected", "needs_attention"])
+def test_what_says_nothing_of_the_credentials_leaves_the_account_as_it_was(
+    verdict: Verdict, reason: str, state: AccountState
+) -> None:
+    decision = conclude(replace(TRIED, state=state), verdict)
+
+    assert isinstance(decision, Refused)
+    assert decision.reason == reason
+    said = "It said so." if verdict == "address_refused" else "smtp-relay is not in"
+    assert decision.message.startswith(said)
+    assert decision.state is not None
+    assert decision.state.account == account(version(3, claim="mine"), state=state)
+    assert [(one.result, one.reason) for one in decision.state.entries] == [("refused", verdict)]
 
 
 @pytest.mark.parametrize(("claim", "number"), [("another's", 3), ("mine", 2)])

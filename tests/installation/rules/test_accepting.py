@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import ReviewChanged
 
 from services.installation.rules.accepting import decide_acceptance, decide_installation
@@ -51,6 +52,7 @@ def test_what_was_shown_is_installed_and_the_consent_is_on_record() -> None:
     assert record.consent == event.consent
     assert (event.consent.id, event.consent.by, event.consent.at) == (command.id.id, "ada", NOON)
     assert event.consent.digest == offer().digest
+    assert event.consent.suffix_list == event.suffix_list == SUFFIX_LIST_VERSION
     assert (event.consent.privacy_policy, event.consent.terms) == (given.PRIVACY, given.TERMS)
 
 

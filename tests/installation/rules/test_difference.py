@@ -1,14 +1,22 @@
 """What widens and what narrows, and what stays in force of what was accepted."""
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 from keyturn_contracts.catalog import FieldSpec
+from keyturn_contracts.domains import read_rule
 
 from services.installation.rules.difference import Difference, compare, narrowed, what_changed
-from services.installation.rules.review import Review, digest_of
+from services.installation.rules.review import (
+    MOST_DECLARED,
+    Review,
+    ReviewedDomain,
+    digest_of,
+)
 from tests.installation import given
 from tests.installation.given import API, CONTACTS, SERVER, domain, permission, review
 
@@ -170,6 +178,98 @@ def test_what_is_refused_by_now_is_blocked_in_what_is_left_too() -> None:
     assert not left.is_reached
 
 
+def test_a_host_that_any_setting_names_is_said_to_be_wide() -> None:
+    bound = SERVER.model_copy(update={"slots": {"host": "[a-z]+[.]example[.]com", "port": "25"}})
+
+    new = compare(review(domains=()), review(2)).widens
+    wider = compare(review(domains=(bound,)), review(2, domains=(OTHER_SLOT,))).widens
+    same = compare(review(domains=(SERVER,)), review(2, domains=(OTHER_SLOT,))).widens
+
+    said = "{host}:{port} is any host that an account's settings name."
+    assert new[2] == said
+    assert wider == ("What accounts may fill into {host}:{port} is different.", said)
+    assert same == wider[:1]
+
+
+def test_what_was_accepted_before_it_was_called_wide_needs_no_new_consent() -> None:
+    """What is on record says nothing of it; what it reaches is the same."""
+    [on_record] = review(domains=(SERVER,)).domains
+    before = review().model_copy(update={"domains": (on_record.model_copy(update={"wide": None}),)})
+
+    assert compare(before, review(2, domains=(SERVER,))) == Difference()
+
+
+def test_what_takes_a_wildcards_place_is_no_more_than_a_manifest_may_have() -> None:
+    """Otherwise each version that narrows one of many wildcards adds hosts, until no event fits."""
+    wide = [domain(f"*.z{one}.example.com") for one in range(2)]
+    hosts = [
+        [domain(f"a{number}.z{one}.example.com") for number in range(MOST_DECLARED - 1)]
+        for one in range(2)
+    ]
+    first = narrowed(review(domains=(*wide,)), review(2, domains=(wide[1], *hosts[0])))
+    newest = review(3, domains=(wide[0], *hosts[1]))
+
+    left = narrowed(first, newest)
+
+    assert len(first.domains) == MOST_DECLARED
+    assert len(left.domains) == MOST_DECLARED
+    assert narrowed(left, newest) == left
+    assert len(compare(left, newest).widens) > 1
+
+
+def test_of_what_is_on_record_no_more_is_compared_than_a_manifest_may_have() -> None:
+    [one] = review(domains=(API,)).domains
+    many = tuple(
+        one.model_copy(update={"rule": f"a{number}.example.com"}) for number in range(5000)
+    )
+    on_record = review().model_copy(update={"domains": many})
+
+    assert compare(review(domains=()), on_record).widens[-1].startswith("And 25")
+    assert len(narrowed(on_record, on_record).domains) == MOST_DECLARED
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("a{}.example.com", "b{}.example.com"),
+        ("*.a{}.example.com", "b.a{}.example.com"),
+        ("b.a{}.example.com", "*.a{}.example.com"),
+        ("*.a{}.example.com", "b{}.example.com"),
+    ],
+)
+def test_twice_as_many_domains_take_twice_as_many_steps(before: str, after: str) -> None:
+    """All compared with all would be four times as many."""
+    some, twice = (
+        _calls(
+            review(domains=tuple(domain(before.format(one)) for one in range(many))),
+            review(2, domains=tuple(domain(after.format(one)) for one in range(many))),
+        )
+        for many in (MOST_DECLARED // 2, MOST_DECLARED)
+    )
+
+    assert twice < 2.2 * some
+
+
+def _calls(before: Review, after: Review) -> int:
+    """Return how many calls a comparison and a narrowing make; what is kept is kept already."""
+    count = 0
+
+    def called(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    compare(before, after)
+    narrowed(before, after)
+    profiling = sys.getprofile()
+    sys.setprofile(called)
+    try:
+        compare(before, after)
+        narrowed(before, after)
+    finally:
+        sys.setprofile(profiling)
+    return count
+
+
 RULES = ("example.org", "*.example.org", "a.example.org", "*.a.example.org", "example.net:8443")
 DATA = ("contacts", "tickets", "users")
 
@@ -198,3 +298,33 @@ def test_narrowing_never_goes_beyond_what_was_accepted_and_settles(
     assert narrowed(left, newest) == left
     assert compare(left, newest).narrows == ()
     assert compare(left, newest).widens == compare(accepted, newest).widens
+
+
+@for_all(reviews(), reviews())
+def test_what_is_left_is_what_both_reach(accepted: Review, newest: Review) -> None:
+    """By the definition: each rule of one, as far as a rule of the other covers it."""
+
+    def covered(one: ReviewedDomain, by: Review) -> bool:
+        rule = read_rule(one.rule)
+        return any(read_rule(other.rule).covers(rule) for other in by.domains if other.is_reached)
+
+    left = narrowed(accepted, newest)
+    both = {
+        *(one.rule for one in accepted.domains if one.is_reached and covered(one, newest)),
+        *(one.rule for one in newest.domains if one.is_reached and covered(one, accepted)),
+    }
+    known = {one.rule for one in accepted.domains}
+    new = [
+        one.rule
+        for one in newest.domains
+        if (one.slots and one.rule not in known) or not (one.slots or covered(one, accepted))
+    ]
+    said = [one for one in compare(accepted, newest).widens if one.startswith("It may connect")]
+
+    assert {one.rule for one in left.domains if one.is_reached} <= both
+    assert all(covered(one, left) for one in newest.domains if one.rule in both)
+    assert said == [f"It may connect to {rule}: {_purpose(rule)}" for rule in new]
+
+
+def _purpose(rule: str) -> str:
+    return SERVER.purpose if rule == SERVER.rule else domain(rule).purpose

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import MAX_ADDED, AccountHost, AddedDomain
 from keyturn_contracts.message import Verdict
 
@@ -44,7 +45,14 @@ def test_domains_are_added_with_who_why_and_what_it_led_to() -> None:
 
     event = event_of(decision)
     assert type(event).__name__ == "DomainsChanged"
-    assert event.added[0] == AddedDomain(rule=PICTURES, by="ada", reason="Our pictures.", at=LATER)
+    assert event.added[0] == AddedDomain(
+        rule=PICTURES,
+        by="ada",
+        reason="Our pictures.",
+        at=LATER,
+        suffix_list=SUFFIX_LIST_VERSION,
+    )
+    assert event.suffix_list == SUFFIX_LIST_VERSION
     assert event.domains == ("api.example.com", PICTURES, "*.xn--bcher-kva.example.org")
     assert event.domains_revision == before.domains_revision + 1
     assert applied(decision).verdicts == []
@@ -57,6 +65,7 @@ def test_domains_are_added_with_who_why_and_what_it_led_to() -> None:
             reason="Our pictures.",
             at=LATER,
             revision=event.domains_revision,
+            suffix_list=SUFFIX_LIST_VERSION,
         ),
         DomainChange(
             rule="*.xn--bcher-kva.example.org",
@@ -66,6 +75,7 @@ def test_domains_are_added_with_who_why_and_what_it_led_to() -> None:
             reason="Our pictures.",
             at=LATER,
             revision=event.domains_revision,
+            suffix_list=SUFFIX_LIST_VERSION,
         ),
     )
 

@@ -1,6 +1,10 @@
 """May it connect there, may it read this: the answer, and what it rests on."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.installation import ALL_BLOCKED
 from keyturn_contracts.reaching import Judgement, Question, judge_data, judge_url
 from pydantic import ValidationError
@@ -45,6 +49,16 @@ def test_what_no_rule_covers_is_blocked_with_its_reason(url: str, code: str) -> 
 
     assert (found.allowed, found.code, found.rule) == (False, code, None)
     assert found.message
+
+
+@pytest.mark.parametrize("state", [None, "installed", "suspended", "uninstalling"])
+def test_every_answer_names_the_lists_by_which_domains_are_judged(state: Any) -> None:
+    one = None if state is None else replace(installation(), state=state)
+
+    assert may_connect("https://api.example.com/", one).suffix_list == SUFFIX_LIST_VERSION
+    assert may_connect("https://example.org/", one).suffix_list == SUFFIX_LIST_VERSION
+    assert may_read("contacts", one).suffix_list == SUFFIX_LIST_VERSION
+    assert may_read("tickets", one).suffix_list == SUFFIX_LIST_VERSION
 
 
 def test_without_domains_everything_is_blocked_in_these_words() -> None:

@@ -4,6 +4,8 @@ import json
 from hashlib import sha256
 from typing import Any
 
+import pytest
+
 from services.installation.rules.policy import Policy
 from services.installation.rules.review import PREVIEW, canonical, digest_of, review_of
 from tests.installation import given
@@ -55,6 +57,80 @@ def test_a_wide_wildcard_is_shown_with_its_reason() -> None:
 
     assert (shown.rule, shown.wide_because) == ("*.amazonaws.com", reason)
     assert shown.is_reached
+    assert shown.wide == "the hosts of several owners, as its publisher says"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        ".*",
+        ".+",
+        "[^ ]+",
+        "[^/]{1,253}",
+        given.HOST,
+        "[A-Z.]+",
+        r"[a-z]+[.](?:com|org)",
+        r"(?:[a-z0-9-]+\.)+[a-z]{2,}",
+        r"smtp\..+",
+    ],
+)
+def test_a_whole_host_that_any_setting_names_is_called_wide(pattern: str) -> None:
+    plain, at_a_port = review(
+        domains=(
+            domain("{host}", slots={"host": pattern}),
+            domain("{host}:{port}", slots={"host": pattern, "port": given.PORT}),
+        )
+    ).domains
+
+    assert plain.wide == at_a_port.wide == "any host that an account's settings name"
+
+
+@pytest.mark.parametrize(
+    ("rule", "pattern"),
+    [
+        ("{host}", r"[a-z0-9-]+\.example\.com"),
+        ("{host}", r"(?:.*\.)?example\.(?:com|org)"),
+        ("{host}", "[a-z0-9-]+"),
+        ("{host}.example.com", ".*"),
+        ("api.example.com:{host}", ".*"),
+    ],
+)
+def test_what_is_bound_to_an_owner_is_not_wide(rule: str, pattern: str) -> None:
+    [shown] = review(domains=(domain(rule, slots={"host": pattern}),)).domains
+
+    assert shown.blocked_because is None
+    assert shown.wide is None
+
+
+@pytest.mark.parametrize(
+    ("templates", "is_wide"),
+    [
+        (("{instance}.example.com",), False),
+        (("api.example.com", "{instance}.example.com"), False),
+        (("{instance}.com",), True),
+        (("{instance}.example.com", "{host}"), True),
+        (("api.{host}",), True),
+    ],
+)
+def test_a_whole_host_that_templates_fill_is_as_wide_as_their_ends(
+    templates: tuple[str, ...], *, is_wide: bool
+) -> None:
+    [shown] = review(
+        domains=(domain("{server}", slots={"server": ".*"}),),
+        derived=(given.derived("server", *templates),),
+    ).domains
+
+    assert (shown.wide is not None) == is_wide
+
+
+def test_that_a_host_is_wide_is_accepted_with_it() -> None:
+    shown = review(domains=(given.SERVER,))
+    [domain_] = shown.domains
+
+    unsaid = shown.model_copy(update={"domains": (domain_.model_copy(update={"wide": None}),)})
+
+    assert b"any host that an account's settings name" in canonical(shown)
+    assert digest_of(unsaid) != digest_of(shown)
 
 
 def test_a_rule_that_is_refused_by_now_is_shown_as_blocked() -> None:

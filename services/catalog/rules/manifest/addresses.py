@@ -3,18 +3,20 @@
 import re
 from collections.abc import Collection, Iterator
 
-from keyturn_contracts.catalog import Manifest
+from keyturn_contracts.catalog import FieldSpec, Manifest
 from keyturn_contracts.domains import DomainError, check_template
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
-from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot
+from services.catalog.rules.manifest.templates import Names, slots_of, whole_slot, without_slots
 from services.catalog.rules.manifest.wording import repeated
 
 _SCHEME = "https://"
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
 _AUTHORITY = re.compile(r"(?:[a-z0-9_.-]|\{[a-z][a-z0-9_]*\})+(?::(?:[0-9]+|\{[a-z][a-z0-9_]*\}))?")
 _DEFAULT_PORT = ":443"
-_MOST_FORMS = 100
+_MOST_FORMS = 30
 _LONGEST_FORM = 4000
+_LONGEST_AUTHORITY = 500
 _TOO_MANY = "is too long, or can take too many forms; use fewer derived values."
 
 
@@ -31,6 +33,24 @@ def problems_of_domains(manifest: Manifest, private: Collection[str]) -> Iterato
             )
         except DomainError as error:
             yield f"domains: {domain.rule}: {error.message}"
+    yield from _problems_of_hidden_domains(manifest)
+
+
+def _problems_of_hidden_domains(manifest: Manifest) -> Iterator[str]:
+    """Say which domains are no rule of their own, but the value of one that shows a slot alone.
+
+    People accept the list of an extension's domains: what the publisher fixed stands there as it
+    is, and not behind a slot that an account's settings seem to fill.
+    """
+    derived = {one.name: one.first_of for one in manifest.derived}
+    for domain in manifest.domains:
+        slot = whole_slot(domain.rule.partition(":")[0])
+        for template in derived.get(slot or "", ()):
+            if any(map(str.isalnum, without_slots(template))):
+                yield (
+                    f"domains: {domain.rule} can become {template}, which the list of domains "
+                    f"would not show: take it out of {slot}, and declare {template} itself."
+                )
 
 
 def problems_of_url(place: str, url: str, manifest: Manifest, names: Names) -> Iterator[str]:
@@ -59,13 +79,12 @@ def problems_of_address(
     place: str, authority: str, manifest: Manifest, names: Names
 ) -> Iterator[str]:
     """Say that no rule covers an address, `host` or `host:port`, whose port is 443 where absent."""
-    rules = [one.rule.lower().removesuffix(_DEFAULT_PORT) for one in manifest.domains]
-    if _is_covered(authority, rules):
-        return
-    forms = _forms(authority, names)
-    if forms is None:
+    rules = {one.rule.lower().removesuffix(_DEFAULT_PORT) for one in manifest.domains}
+    forms = [authority] if _is_covered(authority, rules) else _forms(authority, names)
+    if forms is None or max(map(len, forms)) > _LONGEST_AUTHORITY:
         yield f"{place} {_TOO_MANY}"
-    for form in forms or []:
+        return
+    for form in forms:
         if not _is_covered(form, rules) and not _is_the_brands(form, manifest):
             yield f"{place} asks {form}, which none of the extension's domains covers."
 
@@ -74,17 +93,16 @@ def _authority(url: str) -> str:
     return _END_OF_AUTHORITY.split(url.removeprefix(_SCHEME), maxsplit=1)[0]
 
 
-def _is_covered(authority: str, rules: list[str]) -> bool:
+def _is_covered(authority: str, rules: Collection[str]) -> bool:
+    if len(authority) > _LONGEST_AUTHORITY:
+        return False
     host, separator, port = authority.lower().removesuffix(_DEFAULT_PORT).partition(":")
-    for rule in rules:
-        name, of_rule, port_of_rule = rule.partition(":")
-        if (separator, port) != (of_rule, port_of_rule):
-            continue
-        if host == name:
-            return True
-        if name.startswith("*.") and host.endswith(name[1:]) and len(host) >= len(name):
-            return True
-    return False
+    if f"{host}{separator}{port}" in rules:
+        return True
+    labels = host.split(".")
+    # What is below a name has a label before it, which is not empty.
+    names = (".".join(labels[at:]) for at in range(1 if labels[0] else 2, len(labels)))
+    return any(f"*.{name}{separator}{port}" in rules for name in names)
 
 
 def _is_the_brands(authority: str, manifest: Manifest) -> bool:
@@ -98,13 +116,23 @@ def _problems_of_brands_url(
     given = names.settings.get(name) or names.fields.get(name)
     if given is None:
         return
-    if given.pattern is None or not given.pattern.removeprefix("^").startswith(_SCHEME):
-        yield f"{place} is {name}, so the pattern of {name} has to begin with https://."
+    if not _begins_with_scheme(given):
+        yield (
+            f"{place} is {name}, so the pattern of {name} has to begin with https://, in each of "
+            "its alternatives."
+        )
     if not manifest.may_add_domains:
         yield (
             f"{place} is {name}, which may be anywhere: let brands add domains, or name a host "
             "that a domain of the extension covers."
         )
+
+
+def _begins_with_scheme(given: FieldSpec) -> bool:
+    try:
+        return given.pattern is not None and read_pattern(given.pattern).begins_with(_SCHEME)
+    except PatternError:
+        return False
 
 
 def _forms(template: str, names: Names) -> list[str] | None:

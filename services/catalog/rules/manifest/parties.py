@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from keyturn_contracts.catalog import Manifest
 
+from services.catalog.rules.manifest.naming import has_letters, passes_for, unreadable_in
+
 FIRST_PARTY = "keyturn"
 """The publisher of what the platform itself makes; nobody else goes by it."""
 
@@ -13,6 +15,27 @@ def problems_of_party(manifest: Manifest) -> Iterator[str]:
         yield from _problems_of_third(manifest)
     elif manifest.preview:
         yield "preview: only a third party's extension can be in preview."
+
+
+def problems_of_publishers_name(manifest: Manifest, platform: str) -> Iterator[str]:
+    """Say that people could take a third party for the platform, which is called so."""
+    if manifest.party != "third":
+        return
+    for place, name in (("by", manifest.by), ("publisher", manifest.publisher)):
+        if name is None:
+            continue
+        if passes_for(name, platform) or passes_for(name, FIRST_PARTY):
+            yield (
+                f"{place}: {name} is the platform's own name, or looks like it; use the "
+                "publisher's."
+            )
+        elif not has_letters(name):
+            yield f"{place}: {name} has no letter in it; use the publisher's name."
+        elif letter := unreadable_in(name):
+            yield (
+                f"{place}: {letter} is of a script that few people read, so that it could pass "
+                "for another letter; write the name in another script."
+            )
 
 
 def _problems_of_third(manifest: Manifest) -> Iterator[str]:

@@ -23,7 +23,9 @@ from services.catalog.rules.manifest.wording import repeated
 
 _TOKEN = frozenset({"access_token"})
 _KEY = frozenset({"public_key_sha256"})
-_JSON_PATH = re.compile(r"[^\s.{}\[\]]+(?:\.[^\s.{}\[\]]+)*")
+_STEP = r"(?:[0-9]{1,9}|(?![0-9]+(?:\.|\Z))[^\s.{}\[\]]+)"
+_JSON_PATH = re.compile(rf"{_STEP}(?:\.{_STEP}){{0,31}}")
+"""A path goes so deep, and a position in a list has so many digits, as the vault follows."""
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+|\{[a-z][a-z0-9_]*\}")
 """RFC 9110, section 5.1, or a name for it."""
 _OURS = frozenset(
@@ -138,7 +140,9 @@ def _problems_of_failure(failure: ProbeFailure, probe: HttpProbe) -> Iterator[st
 
 
 def _not_a_path(path: str) -> str:
-    return f"{path!r} is no path; write names and positions with dots, as in errors.0.code."
+    return (
+        f"{path!r} is no path; write at most 32 names and positions with dots, as in errors.0.code."
+    )
 
 
 def _problems_of_token(token: TokenRequest, manifest: Manifest, names: Names) -> Iterator[str]:

@@ -14,8 +14,13 @@ def slots_of(template: str) -> set[str]:
     return set(_SLOT.findall(template))
 
 
+def without_slots(template: str) -> str:
+    """Return what is the same in everything that the template becomes."""
+    return _SLOT.sub("", template)
+
+
 def has_stray_brace(template: str) -> bool:
-    return not {"{", "}"}.isdisjoint(_SLOT.sub("", template))
+    return not {"{", "}"}.isdisjoint(without_slots(template))
 
 
 def whole_slot(template: str) -> str | None:
@@ -47,13 +52,24 @@ class Names:
     settings: Mapping[str, FieldSpec]
     derived: Mapping[str, DerivedSetting]
     fields: Mapping[str, FieldSpec] = field(default_factory=dict[str, FieldSpec])
+    absent: frozenset[str] = frozenset()
+    """Derived values that nothing may make."""
 
     @classmethod
     def of(cls, manifest: Manifest, scheme: Scheme) -> "Names":
+        settings = {one.name: one for one in manifest.settings}
         return cls(
-            settings={one.name: one for one in manifest.settings},
+            settings=settings,
             derived={one.name: one for one in manifest.derived},
             fields={one.name: one for one in scheme.fields},
+            absent=frozenset(
+                one.name
+                for one in manifest.derived
+                if all(
+                    any(_may_be_absent(settings.get(slot)) for slot in slots_of(template))
+                    for template in one.first_of
+                )
+            ),
         )
 
     def problems_of(self, place: Place) -> Iterator[str]:
@@ -68,12 +84,9 @@ class Names:
 
     def may_be_absent(self, name: str) -> bool:
         """Tell whether nobody has to give it, and nothing stands in for it."""
-        if name not in self.derived:
-            return _may_be_absent(self.settings.get(name) or self.fields.get(name))
-        return all(
-            any(_may_be_absent(self.settings.get(slot)) for slot in slots_of(template))
-            for template in self.derived[name].first_of
-        )
+        if name in self.derived:
+            return name in self.absent
+        return _may_be_absent(self.settings.get(name) or self.fields.get(name))
 
     def _problems_of_name(self, name: str, place: Place) -> Iterator[str]:
         if name in place.also:

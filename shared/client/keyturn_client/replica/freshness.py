@@ -1,4 +1,4 @@
-"""How far topics were read, and since when all that was in them is known to be heard. Pure."""
+"""What was read of which topics, and since when all in them is known to be heard. Pure."""
 
 import sys
 import time
@@ -10,13 +10,22 @@ from keyturn_client.wire import Place
 
 
 class RewoundError(UnreachableError):
-    """The topic is another one than it was: it was made anew, or lost its end."""
+    """The topic is another one than it was: it was made anew, lost its end, or is elsewhere."""
 
     def __init__(self) -> None:
         super().__init__(
-            "The events in Kafka end before what was read of them: the topic is another one than "
-            "it was. The copy begins anew."
+            "The events in Kafka are not those that were read: the topic was made anew, it lost "
+            "its end, or this is another cluster. The copy begins anew."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where records are from. Offsets of one origin mean nothing in another."""
+
+    cluster: str
+    topics: Mapping[str, bytes]
+    """The id of each topic, 16 bytes: no two that were ever made have the same."""
 
 
 @dataclass(slots=True)
@@ -29,8 +38,20 @@ class Freshness:
     """When everything that was there had been heard, by `now`; None: never yet."""
     is_reached: bool = False
     """Whether the ends that were asked for last are reached."""
+    origin: Origin | None = None
+    """Of all that was read; None before anything was."""
     _ends: Mapping[Place, int] = field(default_factory=dict[Place, int])
     _asked_at: float = 0.0
+
+    def recognise(self, origin: Origin) -> None:
+        """Take where records are from now; `RewoundError` where those before were from elsewhere.
+
+        A topic that was made anew and has grown beyond what was read of the old one shows itself
+        by nothing else.
+        """
+        if self.origin is not None and self.origin != origin:
+            raise RewoundError
+        self.origin = origin
 
     def aim(self, ends: Mapping[Place, int], asked_at: float) -> None:
         """Take the ends that Kafka told; `asked_at` is from before it was asked."""

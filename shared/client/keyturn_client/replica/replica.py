@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from keyturn_contracts import reasons, rights
+from keyturn_contracts.domains import SUFFIX_LIST_VERSION
 from keyturn_contracts.message import CommandApplied
 from keyturn_contracts.reaching import Judgement, judge_data, judge_url
 from keyturn_contracts.rights import Action, Decision
@@ -318,4 +319,10 @@ class Replica:
 
 
 def _blocked(extension: str, message: str) -> Judgement:
-    return Judgement(extension=extension, allowed=False, code="copy_too_old", message=message)
+    return Judgement(
+        extension=extension,
+        allowed=False,
+        code="copy_too_old",
+        message=message,
+        suffix_list=SUFFIX_LIST_VERSION,
+    )

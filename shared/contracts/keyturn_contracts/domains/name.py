@@ -14,8 +14,8 @@ OTHER_DOTS = "\u3002\uff0e\uff61"
 _DOTS = str.maketrans(dict.fromkeys(OTHER_DOTS, "."))
 _WRITABLE = re.compile(r"[A-Za-z0-9._-]")
 _STORABLE = re.compile(r"[a-z0-9._-]+")
-_IGNORED = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 """Invisible characters that are no format characters; UTS #46 drops or maps them."""
 _NUMBER = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -73,7 +73,7 @@ def _refuse_character(one: str) -> None:
         is_bad = not _WRITABLE.match(one)
     else:
         # Controls, format characters, spaces, private use, and what this Unicode does not know.
-        is_bad = unicodedata.category(one)[0] in "CZ" or bool(_IGNORED.match(one))
+        is_bad = unicodedata.category(one)[0] in "CZ" or bool(INVISIBLE.match(one))
     if is_bad:
         raise refusal("bad_character", character=described(one))
 

@@ -11,9 +11,18 @@ from publicsuffixlist import PublicSuffixList
 
 from keyturn_contracts.domains.name import canonical_name
 from keyturn_contracts.domains.problems import DomainError, refusal
+from keyturn_contracts.domains.shared_names import (
+    ONE_OWNER_EACH,
+    OWNERS_AT_ANY_DEPTH,
+    SHARED_NAMES_VERSION,
+)
 
-SUFFIX_LIST_VERSION = version("publicsuffixlist")
-"""Of the bundled Public Suffix List: its last part is the date of the list."""
+SUFFIX_LIST_VERSION = (
+    f"publicsuffixlist {version('publicsuffixlist')}, keyturn {SHARED_NAMES_VERSION}"
+)
+"""Names both lists that rules are judged by: the bundled one, of which the last part is its date,
+and our own."""
+_OURS = {*ONE_OWNER_EACH, *OWNERS_AT_ANY_DEPTH}
 
 _SPECIAL_USE = frozenset(
     {
@@ -40,7 +49,7 @@ def refuse_ownerless(
 
     `name` is canonical. One that an operator allowed as a private host passes what refuses it for
     not being on the internet, and nothing else. `wide_because` lets pass what several owners share
-    in the private section of the list; never what a registry sells (`com`, `co.uk`).
+    in the private section of the list or in our own; never what a registry sells (`com`, `co.uk`).
     """
     suffixes = _suffixes()
     is_allowed = not wildcard and is_private(name, private)
@@ -65,10 +74,15 @@ def _refuse_unregistered(name: str, suffixes: "_Suffixes") -> None:
 
 
 def _refuse_shared(name: str, suffixes: "_Suffixes", *, wildcard: bool) -> None:
-    if wildcard and (suffixes.all.is_public(name) or name in suffixes.above_any):
+    is_shared = suffixes.all.is_public(name) or name in _OURS
+    if wildcard and (is_shared or name in suffixes.above_any or _is_among_owners(name)):
         raise refusal("wildcard_spans_owners", name=name)
-    if suffixes.all.is_public(name):
+    if is_shared:
         raise refusal("public_suffix", name=name)
+
+
+def _is_among_owners(name: str) -> bool:
+    return any(name.endswith(f".{one}") for one in OWNERS_AT_ANY_DEPTH)
 
 
 def is_private(name: str, private: Collection[str]) -> bool:
@@ -88,7 +102,7 @@ class _Suffixes(NamedTuple):
     registries: PublicSuffixList
     """The section of ICANN alone."""
     above_any: frozenset[str]
-    """Every suffix, and every name above one."""
+    """Every suffix and every name of our own list, and every name above one."""
     above_registries: frozenset[str]
 
 
@@ -99,7 +113,7 @@ def _suffixes() -> _Suffixes:
     return _Suffixes(
         all=PublicSuffixList(content, accept_unknown=False),
         registries=PublicSuffixList(content, accept_unknown=False, only_icann=True),
-        above_any=_at_and_above(content),
+        above_any=_at_and_above(b"\n".join([content, *(one.encode() for one in _OURS)])),
         above_registries=_at_and_above(of_registries),
     )
 

@@ -8,26 +8,37 @@ flags) is refused.
 """
 
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 _LONGEST_PATTERN = 500
 _LONGEST_IN_A_SLOT = 253
-_MOST_WORK = 1_000_000
-"""Characters of a value times those of the pattern: half a second where each step is a new one."""
-_MOST_POSITIONS = 1000
+_MOST_WORK = 400_000
+"""Characters of a value times positions of the pattern: some 50 ms where each step is a new one."""
+_MOST_POSITIONS = 400
+"""`[^@\\s]{1,64}@[^@\\s]{1,255}`, an address of RFC 5321, has 320."""
 _DEEPEST = 20
 _REPEAT = re.compile(r"([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
 _ESCAPE = re.compile(r"\\[dDwWsS]|\\[^A-Za-z0-9]")
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\[]|\\[dDwWsS]|\\[^A-Za-z0-9])*\]")
+_IN_A_CLASS = re.compile(r"\\.|.", re.DOTALL)
 _AMBIGUOUS = re.compile(r"--|&&|~~|\|\|")
 """Python warns that these may come to mean something else in a class."""
 _ORDINARY = re.compile(r"[^\\.\[()|*+?{^$]")
 
-Matches = Callable[[str], object]
-"""Whether one character fits, as truth."""
+Ranges = tuple[tuple[str, str], ...]
+"""The characters that fit: from the first of a pair to its second, both included; in order."""
+
+_FIRST, _LAST = "\0", "\U0010ffff"
+_NAMED: dict[str, Ranges] = {
+    "d": (("0", "9"),),
+    "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
+    "s": (("\t", "\r"), (" ", " ")),
+}
+"""What `re.ASCII` means by a backslash and this letter, in order; the capital is all the rest."""
 
 
 class PatternError(ValueError):
@@ -49,8 +60,12 @@ _NOTHING = _Part(nullable=True, first=0, last=0)
 class Pattern:
     """What the whole of a value must match."""
 
-    _fits: tuple[Matches, ...]
-    _follows: tuple[int, ...]
+    positions: int
+    """How many characters it has, each repetition counted: what reading and matching it costs."""
+    _fits: tuple[tuple[Ranges, int], ...]
+    """Which positions a character of these ranges fits."""
+    _follows: tuple[tuple[int, int], ...]
+    """Behind each of the former positions each of the latter ones may come."""
     _whole: _Part
 
     def matches_slot(self, value: str) -> bool:
@@ -62,44 +77,76 @@ class Pattern:
 
         A key or a token may have thousands of characters.
         """
-        return len(value) * len(self._fits) <= _MOST_WORK and self._matches(value)
+        return len(value) * self.positions <= _MOST_WORK and self._matches(value)
+
+    def begins_with(self, text: str) -> bool:
+        """Tell whether everything that it matches begins so, in whichever of its alternatives."""
+        possible, ends = self._whole.first, self._whole.nullable
+        for character in text:
+            if ends or not possible or possible & ~self._only(character):
+                return False
+            ends = bool(possible & self._whole.last)
+            possible = self._after(possible)
+        return True
 
     def _matches(self, value: str) -> bool:
         if not value:
             return self._whole.nullable
         # A long value comes through the same few states again and again.
-        steps: dict[tuple[int, str], tuple[int, int]] = {}
+        fits: dict[str, int] = {}
+        after: dict[int, int] = {}
         possible, fitting = self._whole.first, 0
         for character in value:
-            step = possible, character
-            if step not in steps:
-                fitting = self._fitting(possible, character)
-                steps[step] = fitting, self._after(fitting)
-            fitting, possible = steps[step]
+            if character not in fits:
+                fits[character] = self._fitting(character)
+            fitting = possible & fits[character]
             if not fitting:
                 return False
+            if fitting not in after:
+                after[fitting] = self._after(fitting)
+            possible = after[fitting]
         return bool(fitting & self._whole.last)
 
-    def _fitting(self, possible: int, character: str) -> int:
+    def _only(self, character: str) -> int:
+        """Return the positions that nothing but this character fits."""
+        return next((which for one, which in self._fits if one == ((character, character),)), 0)
+
+    def _fitting(self, character: str) -> int:
         fitting = 0
-        for position in _bits(possible):
-            if self._fits[position](character):
-                fitting |= 1 << position
+        for ranges, positions in self._fits:
+            before = bisect_right(ranges, (character, _LAST))
+            if before and character <= ranges[before - 1][1]:
+                fitting |= positions
         return fitting
 
     def _after(self, fitting: int) -> int:
         after = 0
-        for position in _bits(fitting):
-            after |= self._follows[position]
+        for last, first in self._follows:
+            if fitting & last:
+                after |= first
         return after
 
 
-@lru_cache(maxsize=1024)
 def read_pattern(text: str) -> Pattern:
-    """Read a pattern, or raise `PatternError`, whose text says what of it is not understood."""
+    """Read a pattern, or raise `PatternError`, whose text says what of it is not understood.
+
+    It takes work in the order of the pattern's positions, of which there are few hundred at most.
+    """
+    found = _read(text)
+    if isinstance(found, str):
+        raise PatternError(found)
+    return found
+
+
+@lru_cache(maxsize=128)
+def _read(text: str) -> Pattern | str:
+    """Return the pattern, or why it is none: that is worth remembering too."""
     if len(text) > _LONGEST_PATTERN:
-        raise PatternError(f"it is longer than {_LONGEST_PATTERN} characters")
-    return _Reader(text).whole()
+        return f"it is longer than {_LONGEST_PATTERN} characters"
+    try:
+        return _Reader(text).whole()
+    except PatternError as error:
+        return str(error)
 
 
 class _Reader:
@@ -110,14 +157,15 @@ class _Reader:
         self._at = 0
         self._depth = 0
         self._read = 0
-        self._fits: list[Matches] = []
-        self._follows: list[int] = []
+        self._positions = 0
+        self._fits: dict[Ranges, int] = {}
+        self._follows: list[tuple[int, int]] = []
 
     def whole(self) -> Pattern:
         part = self._alternatives()
         if self._at < len(self._text):
             raise PatternError("a bracket closes that was not opened")
-        return Pattern(tuple(self._fits), tuple(self._follows), part)
+        return Pattern(self._positions, tuple(self._fits.items()), tuple(self._follows), part)
 
     def _alternatives(self) -> _Part:
         part = self._sequence()
@@ -144,13 +192,15 @@ class _Reader:
 
     def _repeated(self) -> _Part:
         """Read what stands here and how often. Each time makes positions of its own."""
-        begin = self._at
+        begin, before = self._at, self._read
         one = self._one()
         found = _REPEAT.match(self._text, self._at)
         if found is None:
             return one
         least, most = _bounds(found)
-        copies = [one, *(self._again(begin) for _ in range((most or least) - 1))]
+        times = max(most or least, 1)
+        self._refuse_beyond(before + times * (self._read - before))
+        copies = [one, *(self._again(begin) for _ in range(times - 1))]
         self._at = found.end()
         self._take("?")  # lazy or not, the same values match
         if self._at < len(self._text) and self._text[self._at] in "*+?{":
@@ -178,21 +228,21 @@ class _Reader:
         )
 
     def _follow(self, last: int, first: int) -> None:
-        for position in _bits(last):
-            self._follows[position] |= first
+        if last and first:
+            self._follows.append((last, first))
 
     def _one(self) -> _Part:
         self._read += 1
-        if self._read > _MOST_POSITIONS:
-            raise PatternError("its repetitions are too many")
+        self._refuse_beyond(self._read)
         if self._take("("):
             return self._group()
+        if self._take("."):
+            return self._position(_outside((("\n", "\n"),)))
         for kind in (_ESCAPE, _CLASS, _ORDINARY):
             if (found := kind.match(self._text, self._at)) is not None:
                 self._at = found.end()
-                return self._position(found[0])
-        if self._take("."):
-            return self._position(".")
+                is_class = kind is _CLASS
+                return self._position(_class(found[0]) if is_class else _meant(found[0]))
         raise PatternError(f"{self._text[self._at : self._at + 2]} is not understood")
 
     def _group(self) -> _Part:
@@ -207,18 +257,16 @@ class _Reader:
             raise PatternError("a bracket is not closed")
         return part
 
-    def _position(self, of_one: str) -> _Part:
-        if of_one.startswith("[") and _AMBIGUOUS.search(of_one):
-            raise PatternError(f"{of_one} is ambiguous")
-        try:
-            # One character against one class: nothing is left to be tried twice.
-            fits = re.compile(of_one, re.ASCII).fullmatch
-        except re.error:
-            raise PatternError(f"{of_one} is no class") from None
-        self._fits.append(fits)
-        self._follows.append(0)
-        bit = 1 << (len(self._fits) - 1)
+    def _position(self, ranges: Ranges) -> _Part:
+        bit = 1 << self._positions
+        self._positions += 1
+        self._fits[ranges] = self._fits.get(ranges, 0) | bit
         return _Part(nullable=False, first=bit, last=bit)
+
+    def _refuse_beyond(self, read: int) -> None:
+        # An empty group is no position, and is read all the same.
+        if read > _MOST_POSITIONS:
+            raise PatternError(f"its repetitions are too many, more than {_MOST_POSITIONS} in all")
 
     def _take(self, character: str) -> bool:
         if not self._text.startswith(character, self._at):
@@ -240,11 +288,52 @@ def _bounds(found: re.Match[str]) -> tuple[int, int | None]:
     return least, int(found[4])
 
 
-def _bits(number: int) -> list[int]:
-    """Return the positions of the bits that are set."""
-    positions: list[int] = []
-    while number:
-        lowest = number & -number
-        positions.append(lowest.bit_length() - 1)
-        number ^= lowest
-    return positions
+@lru_cache(maxsize=512)
+def _class(text: str) -> Ranges:
+    """Return what fits a class in brackets."""
+    if _AMBIGUOUS.search(text):
+        raise PatternError(f"{text} is ambiguous")
+    is_negated = text.startswith("[^")
+    tokens = _IN_A_CLASS.findall(text[1 + is_negated : -1])
+    if not tokens:
+        raise PatternError(f"{text} is no class")
+    ranges: list[tuple[str, str]] = []
+    while tokens:
+        low = _meant(tokens.pop(0))
+        # A hyphen at the end is one.
+        if len(tokens) > 1 and tokens[0] == "-":
+            low = _between(low, _meant(tokens[1]), text)
+            del tokens[:2]
+        ranges += low
+    outside = _outside(ranges)
+    return outside if is_negated else _outside(outside)
+
+
+def _meant(token: str) -> Ranges:
+    """Return what fits a character, with a backslash before it or without."""
+    character = token[-1]
+    named = _NAMED.get(character.lower()) if token != character else None
+    if named is None:
+        return ((character, character),)
+    return named if character.islower() else _outside(named)
+
+
+def _between(low: Ranges, high: Ranges, text: str) -> Ranges:
+    match low, high:
+        case ((first, same),), ((last, likewise),) if first == same <= last == likewise:
+            return ((first, last),)
+        case _:
+            raise PatternError(f"{text} is no class")
+
+
+def _outside(ranges: Iterable[tuple[str, str]]) -> Ranges:
+    """Return all other characters, in order and apart."""
+    outside: list[tuple[str, str]] = []
+    first = _FIRST
+    for low, high in sorted(ranges):
+        if first < low:
+            outside.append((first, chr(ord(low) - 1)))
+        if high == _LAST:
+            return tuple(outside)
+        first = max(first, chr(ord(high) + 1))
+    return (*outside, (first, _LAST))

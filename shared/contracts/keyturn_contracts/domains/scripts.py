@@ -35,14 +35,29 @@ _WRITTEN_TOGETHER = (
 )
 _CALLED_OTHERWISE = {"CJK": "HAN", "IDEOGRAPHIC": "HAN", "EXTENDED": "ARABIC"}
 
-_PASS_FOR_LATIN: Mapping[str, frozenset[str]] = {
-    "ARMENIAN": frozenset("ագգզէլհյոսցւօշ"),
-    "CYRILLIC": frozenset("аԁеһіјӏорԛѕԝухсѵьъгпҽѡзӡҙ"),
-    "GEORGIAN": frozenset("იოყძხჽჿვპ"),
-    "GREEK": frozenset("αγηιθκνορτυχω"),
-    "HEBREW": frozenset("וחיןסדװײ"),
+_LOOKS: Mapping[str, Mapping[str, str]] = {
+    script: dict(zip(letters, looks, strict=True))
+    for script, letters, looks in (
+        ("ARMENIAN", "ագզէլհյոսցւօշ", "wqqtlhjnuglo2"),
+        ("CYRILLIC", "аԁеһіјӏорԛѕԝухсѵьъгпҽѡзӡҙ", "adehijlopqswyxcvbbrnew333"),
+        ("GEORGIAN", "იოყძხჽჿვპ", "omydbho33"),
+        ("GREEK", "αγηιθκνορτυχω", "ayniokvoptuxw"),
+        ("HEBREW", "וחיןסדװײ", "lnilotnn"),
+    )
 }
-"""Small letters that look like Latin letters or digits in common typefaces."""
+"""Small letters that look like Latin letters or digits in common typefaces, and like which."""
+_PASS_FOR_LATIN = {script: frozenset(letters) for script, letters in _LOOKS.items()}
+
+_CAPITALS_LOOK = dict(
+    zip(
+        "АВЕЅІЈКМНОРСТУХҮԌԚԜҺΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹՍՕՏԼĸ",
+        "abesijkmhopctyxygqwhabezhikmnoptyxcuoslk",
+        strict=True,
+    )
+)
+"""Capitals, which no domain has, and small letters in their shape: like which small letter's."""
+_A_LATIN_LETTER = re.compile(r"\b(?:LATIN|REGIONAL)\b.*?\b([A-Z])\b")
+"""In the name of a character: also of a letter in a square, small capitals, or with a stroke."""
 
 _EVERYDAY_LATIN = re.compile("[a-zß-öø-ķĺ-ňŋ-žơưșțəẁẃẅạ-ỹ]")
 _USED_IN_ONE_PLACE: Mapping[str, frozenset[str]] = {
@@ -81,6 +96,21 @@ def problem_of(label: str, last: str) -> DomainProblem | None:
     if _passes_for_another(label, scripts, last):
         return "looks_like_another"
     return None
+
+
+def latin_looks(character: str) -> frozenset[str]:
+    """Return the small Latin letters and digits that it passes for, in small or as a capital."""
+    looks = [look for letters in _LOOKS.values() if (look := letters.get(character.lower()))]
+    looks += [look for one in {character, character.upper()} if (look := _CAPITALS_LOOK.get(one))]
+    if found := _A_LATIN_LETTER.search(unicodedata.name(character, "")):
+        looks.append(found[1].lower())
+    return frozenset(looks)
+
+
+def is_in_everyday_script(character: str) -> bool:
+    """Tell whether many people read the script of a letter; what is in every script is."""
+    script = _script_of(character)
+    return script is None or script in _RECOMMENDED
 
 
 def _script_of(character: str) -> str | None:
