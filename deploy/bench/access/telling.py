@@ -62,12 +62,14 @@ async def tell(place: Place, backend: Backend, data: Data) -> Moments:
     return moments
 
 
-async def send_all(backend: Backend, commands: Iterable[Command]) -> int:
-    """Send commands, some at once, wait for their outcomes, and return the highest revision.
+async def send_all(
+    backend: Backend, commands: Iterable[Command], *, at_once: int = _AT_ONCE
+) -> int:
+    """Send commands, so many at once, wait for their outcomes, and return the highest revision.
 
     Raises `RefusedError` for any that is refused.
     """
-    turns = asyncio.Semaphore(_AT_ONCE)
+    turns = asyncio.Semaphore(at_once)
 
     async def send(command: Command) -> int:
         async with turns:
