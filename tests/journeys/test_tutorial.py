@@ -69,6 +69,7 @@ def test_the_tutorial_is_true(home: Path) -> None:
     assert run.returncode == 0, f"{run.stdout}\n{run.stderr}\n{said}\n{letters}"
     assert run.stderr.count("signed by a key that you have pinned") == 2
     check_rotation(run, said)
+    check_sharing(run, said)
     check_extension(run, letters)
     for secret in ("first-password", "second-password"):
         assert secret not in run.stdout + run.stderr + said + letters
@@ -80,6 +81,13 @@ def check_rotation(run: subprocess.CompletedProcess[str], said: str) -> None:
     assert "sent with version 1" in said
     assert "sent with version 2" in said
     assert "Error" not in said
+
+
+def check_sharing(run: subprocess.CompletedProcess[str], said: str) -> None:
+    assert "Everyone in the brand may use mail." in run.stdout
+    assert "Nobody gave dave access to mail: ask one of its owners." in run.stdout
+    assert "may not use account mail (no_access)." in said
+    assert re.search(r"^ada +Ada +owner +handed_over +keyturn ", run.stdout, re.MULTILINE)
 
 
 def check_extension(run: subprocess.CompletedProcess[str], said: str) -> None:
@@ -94,7 +102,7 @@ def check_extension(run: subprocess.CompletedProcess[str], said: str) -> None:
     assert re.search(r"^Deletion +yes$", after, re.MULTILINE)
     assert "loud-mail is not installed in your brand." in after
     assert "sent with version 1" in said
-    assert "Account letters was deleted." in said
+    assert "may not use account letters (account_deleted)." in said
     assert "Error" not in said
 
 
