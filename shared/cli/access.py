@@ -234,4 +234,4 @@ async def _preview(output: Output, http: Http, account_id: str, members: Sequenc
         f"{counted(len(rows) - suspended, 'task')}. Nothing was sent."
     )
     if kept:
-        say(f"Everyone has access, so these keep it: {', '.join(kept)}.")
+        say(f"Everyone has access, and so it is kept by: {', '.join(kept)}.")

@@ -12,7 +12,7 @@ from keyturn_contracts.access import MAX_REGISTERED, NewMember, RegisterMembers
 from keyturn_contracts.message import MAX_MESSAGE_BYTES
 from pydantic import ValidationError
 
-from shared.cli.output import say
+from shared.cli.output import counted, say
 from shared.cli.problems import usage
 
 STDIN = Path("-")
@@ -59,7 +59,8 @@ def read_members(file: Path) -> tuple[NewMember, ...]:
         say(f"Line {error.line}: {error}.")
         wrong += 1
     if wrong:
-        raise usage(f"{_called(file)} has {wrong} rows that cannot be used. Nothing was sent.")
+        rows = counted(wrong, "row")
+        raise usage(f"{_called(file)} has {rows} that cannot be used. Nothing was sent.")
     if not members:
         raise usage(f"{_called(file)} names nobody.")
     return tuple(members.values())

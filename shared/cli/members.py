@@ -155,14 +155,14 @@ async def _send_all(
                 outcome = await backend.ask(prepared, within=options.patience)
             except NoOutcomeYetError:
                 raise Problem(
-                    f"{registered} of {total} members are registered. The outcome of the next "
+                    f"Registered: {registered} of {total} members. The outcome of the next "
                     f"command has not come within {options.timeout:g} s: keyturn outcome "
                     f"{prepared.id}. Import the file again: what is so already stays so.",
                     ExitCode.TIMED_OUT,
                 ) from None
             if isinstance(outcome, CommandRefused):
                 code = tell(options.output, outcome, about={"command_id": prepared.id})
-                say(f"{registered} of {total} members are registered; the rest was not sent.")
+                say(f"Registered: {registered} of {total} members. The rest was not sent.")
                 return code
             done.append(outcome)
             registered += len(asked.members)

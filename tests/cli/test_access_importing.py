@@ -113,7 +113,7 @@ def test_rows_of_json_are_told_by_the_line_they_begin_in(
 def test_a_file_that_makes_no_sense_says_where(
     name: str, text: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(Problem, match="cannot be used") as caught:
+    with pytest.raises(Problem, match="has 1 row that cannot be used") as caught:
         read_members(given_file(tmp_path, text, name))
     assert caught.value.code is ExitCode.USAGE
     assert says in capsys.readouterr().err

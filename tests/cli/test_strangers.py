@@ -10,44 +10,66 @@ import pytest
 from shared.cli.output import Output, printable, text_of
 from shared.cli.reviewing import review_lines
 from tests.architecture.reading import calls, modules, named
-from tests.cli.running import run
-from tests.cli.strangers import HOSTILE, MISSING, PLAIN, Strangers, strangers_at
+from tests.cli.strangers import (
+    APPLIED,
+    EMPTY,
+    HOSTILE,
+    MEMBER,
+    MISSING,
+    PEOPLE,
+    PLAIN,
+    Strangers,
+    is_obeyed,
+    screens,
+    stays_on_its_line,
+    strangers_at,
+)
 from tests.cli.terminal import run_on_terminal
 
-WHO = ("--brand", "acme", "--as", "ada")
 LISTS = (
-    ("accounts list", "/v1/accounts"),
-    ("accounts dependents mail", "/v1/accounts/mail/dependents"),
-    ("engines list", "/v1/engines"),
-    ("rollouts list", "/v1/rollouts"),
-    ("workflows list", "/v1/workflows"),
-    ("workflows behind", "/v1/workflows/behind"),
-    ("catalog search", "/v1/extensions"),
-    ("catalog steps", "/v1/steps"),
-    ("catalog steps --extension slack", "/v1/extensions/slack/steps"),
-    ("installations list", "/v1/installations"),
-    ("held list --service workflow", "/v1/held"),
+    ("accounts list", "/credential-vault/v1/accounts"),
+    ("accounts dependents mail", "/workflow/v1/accounts/mail/dependents"),
+    ("engines list", "/workflow/v1/engines"),
+    ("rollouts list", "/workflow/v1/rollouts"),
+    ("workflows list", "/workflow/v1/workflows"),
+    ("workflows behind", "/workflow/v1/workflows/behind"),
+    ("catalog search", "/catalog/v1/extensions"),
+    ("catalog steps", "/catalog/v1/steps"),
+    ("catalog steps --extension slack", "/catalog/v1/extensions/slack/steps"),
+    ("installations list", "/installation/v1/installations"),
+    ("access list mail", "/access/v1/accounts/mail/access"),
+    (f"access revoke mail {MEMBER} --dry-run", "/workflow/v1/accounts/mail/revocation"),
+    ("members list", "/access/v1/members"),
+    ("extensions enabled slack", "/access/v1/extensions/slack/enablements"),
+    ("held list --service workflow", "/workflow/v1/held"),
 )
 SINGLE = (
-    ("accounts show mail", "/v1/accounts/mail"),
-    ("rollouts show mail.2", "/v1/rollouts/mail.2"),
-    ("catalog show slack", "/v1/extensions/slack"),
-    ("licence show", "/v1/licence"),
-    ("installations show slack", "/v1/installations/slack"),
-    ("installations review slack", "/v1/installations/slack/review"),
-    ("installations impact slack", "/v1/installations/slack/impact"),
-    ("domains list slack", "/v1/installations/slack/domains"),
-    ("support slack", "/v1/extensions/slack/support"),
-    ("held show keyturn.workflow.commands-3-7", "/v1/held/keyturn.workflow.commands-3-7"),
+    ("accounts show mail", "/credential-vault/v1/accounts/mail"),
+    ("rollouts show mail.2", "/workflow/v1/rollouts/mail.2"),
+    ("catalog show slack", "/catalog/v1/extensions/slack"),
+    ("licence show", "/catalog/v1/licence"),
+    ("installations show slack", "/installation/v1/installations/slack"),
+    ("installations review slack", "/installation/v1/installations/slack/review"),
+    ("installations impact slack", "/installation/v1/installations/slack/impact"),
+    ("domains list slack", "/installation/v1/installations/slack/domains"),
+    ("support slack", "/catalog/v1/extensions/slack/support"),
+    ("held show keyturn.workflow.commands-3-7", "/workflow/v1/held/keyturn.workflow.commands-3-7"),
 )
 OTHERS = (
     "domains test slack https://api.example.com/",
     "install slack",
     "uninstall slack",
     "accounts delete mail",
+    f"access explain {MEMBER} use mail",
+    "access revoke mail --all --dry-run",
+    f"members import {PEOPLE} --dry-run",
+    f"extensions enabled {EMPTY}",
+    f"outcome {APPLIED}",
     "outcome 0199c0de-0000-7000-8000-000000000000",
     f"installations show {MISSING}",
     f"catalog show {MISSING}",
+    f"access list {MISSING}",
+    f"extensions enabled {MISSING}",
 )
 SAY_NOTHING_OF_THEIRS = {"accounts delete mail", f"catalog show {MISSING}"}
 ALL = [one for one, _ in (*LISTS, *SINGLE)] + [*OTHERS]
@@ -71,41 +93,21 @@ def strangers(there: tuple[Strangers, Mapping[str, Any]]) -> Strangers:
 def test_whatever_it_holds_a_text_stays_on_its_line_as_it_is(
     words: str, strangers: Strangers
 ) -> None:
-    result = run(*words.split(), *WHO)
-    written = result.stdout + result.stderr
-    assert printable(written.replace("\n", "")) == written.replace("\n", "")
+    written = stays_on_its_line(strangers, words)
     if words not in SAY_NOTHING_OF_THEIRS:
         assert "[red]so[/red]" in written
-    strangers.text = PLAIN
-    plain = run(*words.split(), *WHO)
-    assert plain.exit_code == result.exit_code
-    assert written.count("\n") == (plain.stdout + plain.stderr).count("\n")
 
 
 def test_on_a_terminal_nothing_of_it_is_obeyed(
     there: tuple[Strangers, Mapping[str, Any]], strangers: Strangers
 ) -> None:
-    code, screen = run_on_terminal(
-        "import os, sys\n"
-        "from shared.cli.locating import located_by\n"
-        "from tests.cli.running import _root\n"
-        "sys.stdin = open(os.devnull)  # nobody is there to be asked\n"
-        f"located_by(lambda _folder: {dict(there[1])!r})\n"
-        f"for words in {ALL!r}:\n"
-        "    print('>>>', words, flush=True)\n"
-        f"    _root([*words.split(), *{WHO!r}], standalone_mode=False)\n"
-    )
-    assert code == 0, screen
-    parts = screen.split(">>> ")[1:]
-    assert len(parts) == len(ALL)
-    for part in parts:
-        assert not any(one in part for one in ("\x1b[2J", "\x1b]", "\x07", "\x9b", "\x7f")), part
-        assert not {*"\u202e\u2066\u200b\u3164"} & {*part}, part
+    for screen in screens(strangers, there[1], ALL):
+        assert not is_obeyed(screen), screen
 
 
 @pytest.mark.parametrize(("words", "path"), [*LISTS, *SINGLE])
 def test_to_programs_it_is_exactly_what_it_is(words: str, path: str, strangers: Strangers) -> None:
-    result = run(*words.split(), "-o", "json", *WHO)
+    result = strangers.run(f"{words} -o json")
     answer = strangers.answer(path)[1]
     found = json.loads(result.stdout)
     assert found == (answer["items"] if (words, path) in LISTS else answer)
@@ -113,8 +115,28 @@ def test_to_programs_it_is_exactly_what_it_is(words: str, path: str, strangers: 
     assert HOSTILE in str(found) or repr(HOSTILE)[1:-1] in str(found)
 
 
+def test_why_is_told_to_programs_as_it_was_answered_beside_what_was_asked(
+    strangers: Strangers,
+) -> None:
+    asked = {"member": MEMBER, "action": "use", "account_id": "mail"}
+    answer = strangers.answer("/access/v1/decisions")[1]
+    found = json.loads(strangers.run(f"access explain {MEMBER} use mail -o json").stdout)
+    assert found == {**asked, **answer["decisions"][0], "revision": answer["revision"]}
+
+
+def test_what_a_list_without_rows_notes_is_told_as_it_is(strangers: Strangers) -> None:
+    result = strangers.run(f"extensions enabled {EMPTY}")
+    assert (result.stdout, result.stderr) == ("", f"{printable(HOSTILE)}\n")
+
+
+def test_the_owners_of_an_account_stand_on_their_line(strangers: Strangers) -> None:
+    lines = strangers.run("accounts show mail").stdout.splitlines()
+    [owners] = [one for one in lines if one.startswith("Owners")]
+    assert owners.split(maxsplit=1) == ["Owners", printable(HOSTILE)]
+
+
 def test_the_review_prints_all_that_its_digest_covers(strangers: Strangers) -> None:
-    review = strangers.answer("/v1/installations/slack/review")[1]
+    review = strangers.answer("/installation/v1/installations/slack/review")[1]
     numbered = _numbered(review["review"], "")
     lines = "\n".join(review_lines({"review": numbered}))
     for leaf in _leaves(numbered):
@@ -122,7 +144,7 @@ def test_the_review_prints_all_that_its_digest_covers(strangers: Strangers) -> N
 
 
 def test_what_a_newer_service_reviews_besides_is_told_as_it_is_named(strangers: Strangers) -> None:
-    review = strangers.answer("/v1/installations/slack/review")[1]
+    review = strangers.answer("/installation/v1/installations/slack/review")[1]
     for part in (review["review"], review["review"]["domains"][0], review["review"]["terms"]):
         part["of_later"] = ["new"]
     assert sum(line.strip() == "of later: new" for line in review_lines(review)) == 3
@@ -198,7 +220,7 @@ def test_a_proof_is_written_byte_by_byte(capfdbinary: pytest.CaptureFixture[byte
 @pytest.mark.parametrize("words", ["workflows list", "accounts dependents mail"])
 def test_what_uses_an_extension_in_preview_is_labelled(words: str, strangers: Strangers) -> None:
     strangers.text = PLAIN.split()[0]
-    titles, row = (line.split() for line in run(*words.split(), *WHO).stdout.splitlines())
+    titles, row = (line.split() for line in strangers.run(words).stdout.splitlines())
     assert row[titles.index("PREVIEW")] == "yes"
 
 
@@ -208,9 +230,11 @@ def test_what_uses_an_extension_in_preview_is_labelled(words: str, strangers: St
         ("rollouts show mail.2", "1 of 1 engine\n"),
         ("installations impact slack", "touches 1 account, 1 user, 1 workflow, 1 task."),
         ("installations impact slack", "It gives up 1 domain that"),
+        (f"access revoke mail {MEMBER} --dry-run", "suspend 0 tasks and flag 1 task."),
+        (f"members import {PEOPLE} --dry-run", "0 members would be new, 1 different, 0 as"),
         ("accounts delete mail", "1 task of 1 workflow on 1 engine."),
     ],
 )
 def test_one_of_a_thing_is_told_as_one(words: str, says: str, strangers: Strangers) -> None:
-    result = run(*words.split(), *WHO)
+    result = strangers.run(words)
     assert says in result.stdout + result.stderr
