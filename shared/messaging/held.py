@@ -28,7 +28,8 @@ class Limits:
     longest_pause: timedelta = timedelta(seconds=30)
     rows: int = 500
     """How many are taken up in one transaction."""
-    bytes: int = 4 * 1024 * 1024
+    bytes: int = 256 * 1024
+    """Of their values together: a few commands that name thousands each, or one larger one."""
 
     def pause(self, attempts: int) -> timedelta:
         """Return the pause after so many attempts: growing, never above the longest, jittered."""

@@ -17,6 +17,9 @@ _log = structlog.stdlib.get_logger()
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 1024 * 1024
+BATCH_VALUES = 25_000
+"""How many values of JSON, about, what is applied in one transaction may have: a command that names
+thousands takes its time for each of them, however short their names are."""
 
 _PAUSE = 0.5
 _CAREFUL_MS = 500
@@ -167,18 +170,21 @@ def _is_of_the_record(error: Exception) -> bool:
 
 
 def cut(records: list[RawRecord]) -> Iterable[list[RawRecord]]:
-    """Yield batches of at most 500 records and 1 MiB, or of one record."""
+    """Yield batches of at most 500 records, 1 MiB and 25,000 values, or of one record."""
     batch: list[RawRecord] = []
-    size = 0
+    size = values = 0
     for one in records:
-        added = len(one.value or b"") + sum(
-            len(name) + len(value or b"") for name, value in one.headers
-        )
-        if batch and (size + added > BATCH_BYTES or len(batch) == BATCH_RECORDS):
+        value = one.value or b""
+        added = len(value) + sum(len(name) + len(text or b"") for name, text in one.headers)
+        # Between two values there is a comma; one in a text only ends a batch earlier.
+        more = value.count(b",")
+        is_full = size + added > BATCH_BYTES or values + more > BATCH_VALUES
+        if batch and (is_full or len(batch) == BATCH_RECORDS):
             yield batch
-            batch, size = [], 0
+            batch, size, values = [], 0, 0
         batch.append(one)
         size += added
+        values += more
     if batch:
         yield batch
 

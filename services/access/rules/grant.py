@@ -39,6 +39,11 @@ class Grant:
         return self.state == "granted" and self.fact.holds_at(moment)
 
     @property
+    def is_owning(self) -> bool:
+        """Whether it is an owner's and was not ended; it may have run out."""
+        return (self.level, self.state) == ("owner", "granted")
+
+    @property
     def fact(self) -> rights.Grant:
         """Return as much of it as decides; of one that is not ended."""
         return rights.Grant(level=self.level, until=self.until)

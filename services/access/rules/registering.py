@@ -44,12 +44,12 @@ class MembersDesk:
     """As it was when it was locked: what differs is to be saved."""
     records: tuple[Record, ...] = ()
 
-    @property
-    def people(self) -> MemberList:
-        return MemberList(
-            has_list=self.has_list,
-            roles={id_: one.role for id_, one in self.members.items() if one.is_registered},
-        )
+    def list_about(self, member: str) -> MemberList:
+        """Return as much of the list as says who this one is."""
+        found = self.members.get(member)
+        if found is None or not found.is_registered:
+            return MemberList(has_list=self.has_list)
+        return MemberList(has_list=self.has_list, roles={member: found.role})
 
 
 def decide_registration(
@@ -61,7 +61,7 @@ def decide_registration(
     that has not been done yet.
     """
     desk = desk or MembersDesk()
-    if not is_administrator(asked.actor, desk.people):
+    if not is_administrator(asked.actor, desk.list_about(asked.actor.subject)):
         return Refused("not_an_administrator", _ADMINISTRATORS_ONLY)
     named = {one.member_id: Member(name=one.name, role=one.role) for one in asked.command.members}
     changed = {id_: one for id_, one in named.items() if desk.members.get(id_) != one}
@@ -96,7 +96,7 @@ def decide_removal(
 ) -> Decision[MembersDesk, RemoveMembersReason]:
     """Take them off the list: from here on they have no rights. A job ends what they were given."""
     desk = desk or MembersDesk()
-    if not is_administrator(asked.actor, desk.people):
+    if not is_administrator(asked.actor, desk.list_about(asked.actor.subject)):
         return Refused("not_an_administrator", _ADMINISTRATORS_ONLY)
     named = dict.fromkeys(asked.command.members)
     changed = {

@@ -34,29 +34,57 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantsDesk:
-    """An account with the grants of its owners, of everyone, and of the members that are named."""
+    """An account with the grants of its owners, of everyone, and of the members that are named.
+
+    Several commands may name very many members together: each looks only at those that it names,
+    and at the owners.
+    """
 
     account: Account | None = None
     """None while the vault's news of it has not come."""
-    grants: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
-    """By member or `*`."""
+    loaded: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
+    """By member or `*`, the grants as they were when they were locked."""
+    changed: Mapping[str, Grant] = field(default_factory=dict[str, Grant])
+    """What became of some of them since."""
+    owning: frozenset[str] = frozenset()
+    """Who holds an owner's grant that is not ended, whether it still counts or not."""
     people: MemberList = field(default_factory=MemberList)
     """Of the same members, and of who asks."""
-    loaded: Mapping[str, Grant] = field(default_factory=dict[str, Grant], compare=False)
-    """The grants as they were when they were locked: what differs is to be saved."""
     records: tuple[Record, ...] = ()
+
+    @classmethod
+    def of(
+        cls, account: Account | None, grants: Mapping[str, Grant], people: MemberList
+    ) -> "GrantsDesk":
+        """Return it with grants as they were locked."""
+        owning = frozenset(member for member, one in grants.items() if one.is_owning)
+        return cls(account=account, loaded=grants, owning=owning, people=people)
+
+    def grant_of(self, member: str) -> Grant | None:
+        """Return what they, or everyone, have or had."""
+        return self.changed.get(member) or self.loaded.get(member)
 
     def held(self, member: str, at: datetime) -> Grant | None:
         """Return what they, or everyone, have now."""
-        grant = self.grants.get(member)
+        grant = self.grant_of(member)
         return grant if grant is not None and grant.holds_at(at) else None
 
     def owners(self, at: datetime) -> frozenset[str]:
         """Return who owns it now: of those who hold an owner's grant who is a member."""
         return frozenset(
             member
-            for member, one in self.grants.items()
-            if one.level == "owner" and one.holds_at(at) and self.people.is_member(member)
+            for member in self.owning
+            if self.held(member, at) is not None and self.people.is_member(member)
+        )
+
+    def with_changed(self, grants: Mapping[str, Grant], record: Record) -> "GrantsDesk":
+        """Return it with grants that are different, and put on record."""
+        became = {member for member, one in grants.items() if one.is_owning}
+        return replace(
+            self,
+            changed={**self.changed, **grants},
+            owning=self.owning.difference(grants) | became,
+            records=(*self.records, record),
         )
 
 
@@ -85,7 +113,7 @@ def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare |
             f"Only members of the brand decide who has access, and {who} acts as none: ask one of "
             "the account's owners.",
         )
-    facts = _facts_of(desk, account_id, account)
+    facts = _facts_about(desk, who, account_id, account)
     decision = decide(facts, who, "share", account_id, asked.at)
     if decision.allowed:
         return None
@@ -126,20 +154,18 @@ def apply(
         member: one.level if one.state == "granted" else one.state
         for member, one in changed.items()
     }
-    after = replace(
-        desk,
-        grants={**desk.grants, **changed},
-        records=(*desk.records, record_of(asked, became)),
-    )
+    after = desk.with_changed(changed, record_of(asked, became))
     events = [event_about(account_id, member, one) for member, one in changed.items()]
     return Applied(after, events, verdicts)
 
 
-def _facts_of(desk: GrantsDesk, account_id: str, account: Account) -> Facts:
-    grants = {member: one.fact for member, one in desk.grants.items() if one.state == "granted"}
+def _facts_about(desk: GrantsDesk, who: str, account_id: str, account: Account) -> Facts:
+    """Return as much as decides what this one member may do with the account."""
+    role, grant = desk.people.roles.get(who), desk.grant_of(who)
+    grants = {who: grant.fact} if grant and grant.state == "granted" else {}
     return Facts(
         has_list=desk.people.has_list,
-        members=dict(desk.people.roles),
+        members={who: role} if role else {},
         accounts={account_id: AccountFact(account.extension, is_deleted=account.is_deleted)},
         grants={account_id: grants},
     )

@@ -70,11 +70,8 @@ async def lock_grants(connection: AsyncConnection, asked: AskedByKey) -> dict[Ke
     owners = {(account[0], member) for account, some in grants.items() for member in some}
     lists = await load_people(connection, brands, actors | people | owners)
     return {
-        key: GrantsDesk(
-            account=accounts.get(_account_of(key)),
-            grants=grants.get(_account_of(key), {}),
-            people=lists[key.brand],
-            loaded=grants.get(_account_of(key), {}),
+        key: GrantsDesk.of(
+            accounts.get(_account_of(key)), grants.get(_account_of(key), {}), lists[key.brand]
         )
         for key in asked
     }
@@ -89,14 +86,17 @@ async def save_grants_of(connection: AsyncConnection, changed: Mapping[Key, Gran
     differing = {
         (key.brand, key.id, member): one
         for key, desk in changed.items()
-        for member, one in desk.grants.items()
+        for member, one in desk.changed.items()
         if desk.loaded.get(member) != one
     }
     await save_grants(connection, differing)
     lost = {
         _account_of(key)
         for key, desk in changed.items()
-        if _owners(desk.loaded) - _owners(desk.grants)
+        if any(
+            member in desk.loaded and desk.loaded[member].is_owning and not one.is_owning
+            for member, one in desk.changed.items()
+        )
     }
     if lost:
         await note_owners_lost(connection, lost)
@@ -149,13 +149,6 @@ async def _load(
 
 def _named(command: Command) -> tuple[str, ...]:
     return command.members if isinstance(command, (GrantAccess, RevokeAccess)) else ()
-
-
-def _owners(grants: Mapping[str, Grant]) -> set[str]:
-    """Return who holds an owner's grant that was not ended, whether it still counts or not."""
-    return {
-        member for member, one in grants.items() if (one.level, one.state) == ("owner", "granted")
-    }
 
 
 def _account_of(key: Key) -> AccountKey:

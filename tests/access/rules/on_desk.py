@@ -59,16 +59,16 @@ def account_desk(
     is_uninstalling: bool = False,
 ) -> GrantsDesk:
     """Return an account that root owns, unless told otherwise."""
-    return GrantsDesk(
-        account=Account(
+    return GrantsDesk.of(
+        Account(
             extension=LOUD,
             name="Account mail",
             is_deleted=is_deleted,
             is_created=is_created,
             is_uninstalling=is_uninstalling,
         ),
-        grants={"root": held("owner")} if grants is None else grants,
-        people=people or MemberList(),
+        {"root": held("owner")} if grants is None else grants,
+        people or MemberList(),
     )
 
 

@@ -154,7 +154,7 @@ def test_an_owner_stays_one_and_the_same_is_not_given_twice() -> None:
     assert isinstance(decision, Applied)
     assert said(decision.verdicts) == [("root", "unchanged", None), ("ada", "unchanged", None)]
     assert decision.verdicts[0].message == "root is an owner, and stays one."
-    assert decision.state.grants["bob"].until is None
+    assert decision.state.grant_of("bob") == Grant(level="user", by="root", since=NOON)
 
 
 def test_what_has_run_out_is_given_anew() -> None:
@@ -163,7 +163,7 @@ def test_what_has_run_out_is_given_anew() -> None:
     decision = decide_grant(desk, asked(given.grant("ada")))
 
     assert isinstance(decision, Applied)
-    assert decision.state.grants["ada"] == Grant(level="user", by="root", since=NOON)
+    assert decision.state.grant_of("ada") == Grant(level="user", by="root", since=NOON)
 
 
 def test_with_a_list_only_its_administrators_become_owners() -> None:
@@ -176,7 +176,8 @@ def test_with_a_list_only_its_administrators_become_owners() -> None:
         ("ada", "refused", "not_an_administrator"),
         ("eve", "refused", "member_unknown"),
     ]
-    assert decision.state.grants.keys() == {"root", "olga"}
+    assert decision.state.changed.keys() == {"olga"}
+    assert decision.state.owners(NOON) == {"root", "olga"}
 
 
 def test_without_a_list_anybody_can_become_an_owner() -> None:
@@ -222,4 +223,6 @@ def test_everyone_is_given_another_end_but_not_the_same_twice() -> None:
     assert isinstance(decide_grant_to_all(first.state, asked(given.grant_all())), Unchanged)
     other = decide_grant_to_all(first.state, asked(given.grant_all(until=LATER)))
     assert isinstance(other, Applied)
-    assert other.state.grants["*"].until == LATER
+    everyones = other.state.grant_of("*")
+    assert everyones is not None
+    assert everyones.until == LATER
