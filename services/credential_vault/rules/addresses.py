@@ -109,7 +109,8 @@ def reachable(manifest: Manifest, entitlement: Entitlement) -> Manifest:
     """
     declared = manifest.domains if manifest.party == "first" else entitlement.declared
     added = entitlement.added if manifest.may_add_domains else ()
-    rules = (DomainRule(rule=one, purpose="The brand added it.") for one in added)
+    purpose = "The brand added it."
+    rules = (DomainRule.model_construct(rule=one, purpose=purpose) for one in added)
     return manifest.model_copy(update={"domains": (*declared, *rules)})
 
 

@@ -38,6 +38,7 @@ def hosts_of(
 ) -> Hosts:
     """Return the hosts that these accounts' settings give to the slots of these domains.
 
+    A setting that is left out has the default that was accepted with the domain, if there is one.
     A value that does not match its slot's pattern, or gives no address that may be, gives nothing.
     Where there are too many, those that are `known` keep their places: a new account does not take
     an old one's host away.
@@ -70,9 +71,11 @@ def effective(
 
 
 def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) -> str | None:
+    # An account keeps what was given alone: of the rest, what was accepted with the domain holds.
+    settings = domain.defaults | dict(account.values)
     values: dict[str, str] = {}
     for name in domain.slots:
-        value = _value(name, domain, account.values)
+        value = _value(name, domain, settings)
         if value is None:
             return None
         values[name] = value

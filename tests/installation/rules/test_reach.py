@@ -1,5 +1,6 @@
 """Which addresses accounts' settings give, and what the effective list is made of."""
 
+from keyturn_contracts.catalog import FieldSpec
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 
 from services.installation.rules.reach import Settings, effective, hosts_of
@@ -45,6 +46,25 @@ def test_a_private_host_gives_one_where_an_operator_allowed_it() -> None:
     found = given_by(review(), settings(host="localhost"), private=frozenset({"localhost"}))
 
     assert found == ["localhost:587"]
+
+
+def test_a_setting_that_is_left_out_has_the_default_that_was_accepted() -> None:
+    port = FieldSpec(name="port", title="Port", default="587")
+    filled = review(settings=(FieldSpec(name="host", title="Host"), port))
+    made = review(
+        domains=(domain("{server}", slots={"server": given.HOST}),),
+        derived=(given.derived("server", "{region}.example.com"),),
+        settings=(FieldSpec(name="region", title="Region", default="eu"),),
+    )
+    host = Settings({"host": "smtp.example.net"})
+
+    assert given_by(filled, host) == ["smtp.example.net:587"]
+    assert given_by(filled, settings(port="25")) == ["smtp.example.net:25"]
+    assert given_by(filled, settings(port="")) == [], "it was given, and is empty"
+    assert given_by(made, Settings({}), Settings({"region": "us"})) == [
+        "eu.example.com",
+        "us.example.com",
+    ]
 
 
 def test_a_setting_that_is_missing_gives_nothing() -> None:
