@@ -160,6 +160,31 @@ def test_the_work_of_a_pattern_is_in_the_order_of_its_positions(pattern: str) ->
     assert len(ours._follows) <= 3 * 400  # pyright: ignore[reportPrivateUsage]  it is what is counted
 
 
+@given(PATTERNS, VALUES)
+@example("a{2}", "aaa")
+@example("(?:a{0,2}b?){2}", "aabaab")
+def test_without_an_endless_repetition_nothing_longer_matches(pattern: str, value: str) -> None:
+    ours = read_pattern(pattern)
+
+    if ours.matches_slot(value) and not ours.is_endless:
+        assert len(value) <= ours.positions
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest", "work"),
+    [
+        ("[a-z]{1,63}", 253, 63 * 63),
+        ("[a-z]{1,63}", 10, 63 * 10),
+        ("[a-z]+", 253, 253),
+        ("(?:a{0,10}b)*", 2000, 11 * 2000),
+        ("(?:a{0,10}b)*", 200_000, 400_000),
+        ("a{1,}b?", 2000, 2 * 2000),
+    ],
+)
+def test_what_matching_takes_at_most(pattern: str, longest: int, work: int) -> None:
+    assert read_pattern(pattern).most_work(longest) == work
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [

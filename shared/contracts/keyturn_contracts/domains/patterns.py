@@ -62,6 +62,8 @@ class Pattern:
 
     positions: int
     """How many characters it has, each repetition counted: what reading and matching it costs."""
+    is_endless: bool
+    """Whether values of any length may match; of another pattern, none longer than `positions`."""
     _fits: tuple[tuple[Ranges, int], ...]
     """Which positions a character of these ranges fits."""
     _follows: tuple[tuple[int, int], ...]
@@ -78,6 +80,14 @@ class Pattern:
         A key or a token may have thousands of characters.
         """
         return len(value) * self.positions <= _MOST_WORK and self._matches(value)
+
+    def most_work(self, longest: int) -> int:
+        """Return how many characters times positions a value takes at most, of so many or fewer.
+
+        Where no repetition is endless, nothing is left to follow behind the last position.
+        """
+        read = longest if self.is_endless else min(longest, self.positions)
+        return min(read * self.positions, _MOST_WORK)
 
     def begins_with(self, text: str) -> bool:
         """Tell whether everything that it matches begins so, in whichever of its alternatives."""
@@ -158,6 +168,7 @@ class _Reader:
         self._depth = 0
         self._read = 0
         self._positions = 0
+        self._is_endless = False
         self._fits: dict[Ranges, int] = {}
         self._follows: list[tuple[int, int]] = []
 
@@ -165,7 +176,8 @@ class _Reader:
         part = self._alternatives()
         if self._at < len(self._text):
             raise PatternError("a bracket closes that was not opened")
-        return Pattern(self._positions, tuple(self._fits.items()), tuple(self._follows), part)
+        fits, follows = tuple(self._fits.items()), tuple(self._follows)
+        return Pattern(self._positions, self._is_endless, fits, follows, part)
 
     def _alternatives(self) -> _Part:
         part = self._sequence()
@@ -206,6 +218,7 @@ class _Reader:
         if self._at < len(self._text) and self._text[self._at] in "*+?{":
             raise PatternError("a repetition is repeated")
         if most is None:
+            self._is_endless = True
             self._follow(copies[-1].last, copies[-1].first)
         return self._in_order(copies, least) if most != 0 else _NOTHING
 
