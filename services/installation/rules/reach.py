@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 from keyturn_contracts.templates import fill_first
 
-from services.installation.rules.domain import fill_host
+from services.installation.rules.domain import Filler
 from services.installation.rules.review import ReviewedDomain
 
 _MOST_BYTES = 120 * 1024
@@ -45,8 +45,9 @@ def hosts_of(
     """
     given: Counter[str] = Counter()
     with_slots = [one for one in domains if one.slots and one.blocked_because is None]
+    filler = Filler(private)
     for account in accounts:
-        hosts = {host for one in with_slots if (host := _fill(one, account, private))}
+        hosts = {host for one in with_slots if (host := _fill(one, account, filler))}
         given.update(dict.fromkeys(hosts, account.accounts))
     before = {one.rule for one in known}
     kept: list[str] = []
@@ -70,7 +71,7 @@ def effective(
     return tuple(dict.fromkeys([*rules, *added, *(one.rule for one in hosts)]))
 
 
-def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) -> str | None:
+def _fill(domain: ReviewedDomain, account: Settings, filler: Filler) -> str | None:
     # An account keeps what was given alone: of the rest, what was accepted with the domain holds.
     settings = domain.defaults | dict(account.values)
     values: dict[str, str] = {}
@@ -79,9 +80,7 @@ def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) ->
         if value is None:
             return None
         values[name] = value
-    return fill_host(
-        domain.rule, domain.slots, values, private=private, wide_because=domain.wide_because
-    )
+    return filler.fill(domain.rule, domain.slots, values, wide_because=domain.wide_because)
 
 
 def _value(name: str, domain: ReviewedDomain, settings: Mapping[str, str]) -> str | None:

@@ -1,10 +1,12 @@
 """Which addresses accounts' settings give, and what the effective list is made of."""
 
+import pytest
 from keyturn_contracts.catalog import FieldSpec
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 
 from services.installation.rules.reach import Settings, effective, hosts_of
 from services.installation.rules.review import Review
+from tests.credential_vault.watched import Watched
 from tests.installation import given
 from tests.installation.given import API, SERVER, domain, review
 from tests.installation.rules.on_desk import added, installation
@@ -88,6 +90,17 @@ def test_a_slot_may_be_filled_by_the_first_complete_template() -> None:
         "my.example.org"
     ]
     assert given_by(shown, Settings({"other": "acme"})) == []
+
+
+@pytest.mark.parametrize(("pattern", "hosts"), [("[a-z]+", 100), ("[0-9]+", 0)])
+def test_a_value_is_matched_once_with_a_pattern_that_many_domains_have(
+    pattern: str, hosts: int
+) -> None:
+    many = (domain(f"{{host}}.d{one}.example.com", slots={"host": pattern}) for one in range(100))
+    shown, host = review(domains=tuple(many)), Watched("acme")
+
+    assert len(given_by(shown, settings(host=host), settings(host=host, port="25"))) == hosts
+    assert host.reads == 1
 
 
 def test_a_slot_below_a_name_stays_below_it() -> None:
