@@ -222,6 +222,66 @@ def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     assert ours.matches_slot(value) == bool(re.fullmatch(pattern, value, re.ASCII))
 
 
+HOSTS = st.sampled_from(
+    ["a", "b", ".", r"\.", "[Aa]", "[ab]", "[a.]", "(?:a|b)", r"(?:b\.)?", "a+"]
+)
+
+
+@given(st.lists(HOSTS, max_size=6).map("".join) | PATTERNS, st.text("abA.1", max_size=7))
+@example("a|ba", "ba")
+@example("(?:a|b)+", "abba")
+@example(r"(?:.*\.)?ab", "a.ab")
+def test_what_matches_ends_in_one_of_its_ends(pattern: str, value: str) -> None:
+    ours = read_pattern(pattern)
+
+    if value and ours.matches_slot(value):
+        assert f".{value.lower()}".endswith(tuple(ours.ends()))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [
+        (r"[a-z]+\.example\.com", {".example.com"}),
+        (r"(?:[a-z]+\.)?example\.com", {".example.com"}),
+        (r"(?:[a-z]+\.|)example\.com", {".example.com"}),
+        (r"[a-z]*example\.com", {"example.com"}),
+        (r"-?example\.com", {".example.com", ".-example.com"}),
+        (r"example\.com", {".example.com"}),
+        (r"(?:x\.example\.com)?", {".x.example.com"}),
+        (r"[Ee]x[a]mple\.C[Oo]m", {".example.com"}),
+        (r".+\.(?:com|org)", {".com", ".org"}),
+        (r".+\.com|.+", {""}),
+        (r".+\.com\d?", {""}),
+        (r".+\.com\.?", {".com", ".com."}),
+        (r"[^-]+\.com", {".com"}),
+        (r"[a-z].com", {"com"}),
+        ("", set[str]()),
+        ("a{0}", set[str]()),
+        (r"[a-z]+\.é", {".é"}),
+    ],
+)
+def test_the_ends_of_all_that_matches(pattern: str, ends: set[str]) -> None:
+    assert read_pattern(pattern).ends() == ends
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:com)+",
+        "(?:a|b|c)" * 50,
+        "(?:a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r)+",
+        "(?:ab?c?){100}",
+        "(?:a|bc)+x",
+        "a{300}",
+    ],
+)
+def test_ends_are_few_and_short(pattern: str) -> None:
+    ends = read_pattern(pattern).ends()
+
+    assert 0 < len(ends) <= 16
+    assert all(len(one) <= 64 for one in ends)
+
+
 def test_no_more_than_a_few_automata_are_kept() -> None:
     """One may take 150 KB, and whoever publishes may write thousands."""
     for number in range(300):

@@ -9,6 +9,7 @@ flags) is refused.
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +22,8 @@ _MOST_WORK = 400_000
 _MOST_POSITIONS = 400
 """`[^@\\s]{1,64}@[^@\\s]{1,255}`, an address of RFC 5321, has 320."""
 _DEEPEST = 20
+_MOST_ENDS = 16
+_LONGEST_END = 64
 _REPEAT = re.compile(r"([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
 _ESCAPE = re.compile(r"\\[dDwWsS]|\\[^A-Za-z0-9]")
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\[]|\\[dDwWsS]|\\[^A-Za-z0-9])*\]")
@@ -98,6 +101,43 @@ class Pattern:
             ends = bool(possible & self._whole.last)
             possible = self._after(possible)
         return True
+
+    def ends(self) -> frozenset[str]:
+        r"""Return texts of which everything that it matches ends in one, in small letters.
+
+        As if a dot stood before each value, so that what follows a dot is whole labels: of
+        `(?:[a-z]+\.)?example\.com` it is `.example.com`, of `[a-z]*example\.com` `example.com`.
+        An end may be shorter than it could be, and is empty where a value may end in anything.
+        The empty value is left aside; where nothing else matches there is no end.
+        """
+        found: set[str] = set()
+        growing = deque([("", self._whole.last)])
+        letters = [(_one_letter(ranges), positions) for ranges, positions in self._fits]
+        letters.append((".", self._start))
+        while growing:
+            text, possible = growing.popleft()
+            before = None if len(text) == _LONGEST_END else _parted(letters, possible)
+            if before is None or len(found) + len(growing) + len(before) > _MOST_ENDS:
+                found.add(text)
+                continue
+            for letter, positions in before.items():
+                if positions & self._start:
+                    found.add(letter + text)
+                else:
+                    growing.append((letter + text, self._before(positions)))
+        return frozenset(found)
+
+    @property
+    def _start(self) -> int:
+        """The position of the dot before the whole value."""
+        return 1 << self.positions
+
+    def _before(self, fitting: int) -> int:
+        before = self._start if fitting & self._whole.first else 0
+        for last, first in self._follows:
+            if fitting & first:
+                before |= last
+        return before
 
     def _matches(self, value: str) -> bool:
         if not value:
@@ -329,6 +369,25 @@ def _meant(token: str) -> Ranges:
     if named is None:
         return ((character, character),)
     return named if character.islower() else _outside(named)
+
+
+def _parted(letters: Iterable[tuple[str | None, int]], possible: int) -> dict[str, int] | None:
+    """Part positions by the one letter that fits each, or return None where others fit."""
+    parted: dict[str, int] = {}
+    for letter, positions in letters:
+        if here := positions & possible:
+            if letter is None:
+                return None
+            parted[letter] = parted.get(letter, 0) | here
+    return parted
+
+
+def _one_letter(ranges: Ranges) -> str | None:
+    """Return, in small, the one letter that fits, or fits as a capital too."""
+    letters = {one for pair in ranges for one in pair}
+    is_one_each = all(low == high for low, high in ranges)
+    small = {one.lower() if one.isascii() else one for one in letters}
+    return small.pop() if is_one_each and len(small) == 1 else None
 
 
 def _between(low: Ranges, high: Ranges, text: str) -> Ranges:
