@@ -15,6 +15,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from keyturn_contracts.domains.characters import (
+    LAST,
+    PatternError,
+    Ranges,
+    meant,
+    of_class,
+    one_letter,
+    outside,
+)
+
 _LONGEST_PATTERN = 500
 _LONGEST_IN_A_SLOT = 253
 _MOST_WORK = 400_000
@@ -27,25 +37,7 @@ _LONGEST_END = 64
 _REPEAT = re.compile(r"([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
 _ESCAPE = re.compile(r"\\[dDwWsS]|\\[^A-Za-z0-9]")
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\[]|\\[dDwWsS]|\\[^A-Za-z0-9])*\]")
-_IN_A_CLASS = re.compile(r"\\.|.", re.DOTALL)
-_AMBIGUOUS = re.compile(r"--|&&|~~|\|\|")
-"""Python warns that these may come to mean something else in a class."""
 _ORDINARY = re.compile(r"[^\\.\[()|*+?{^$]")
-
-Ranges = tuple[tuple[str, str], ...]
-"""The characters that fit: from the first of a pair to its second, both included; in order."""
-
-_FIRST, _LAST = "\0", "\U0010ffff"
-_NAMED: dict[str, Ranges] = {
-    "d": (("0", "9"),),
-    "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
-    "s": (("\t", "\r"), (" ", " ")),
-}
-"""What `re.ASCII` means by a backslash and this letter, in order; the capital is all the rest."""
-
-
-class PatternError(ValueError):
-    """A pattern that is not understood; the text says what of it."""
 
 
 class _Part(NamedTuple):
@@ -112,7 +104,7 @@ class Pattern:
         """
         found: set[str] = set()
         growing = deque([("", self._whole.last)])
-        letters = [(_one_letter(ranges), positions) for ranges, positions in self._fits]
+        letters = [(one_letter(ranges), positions) for ranges, positions in self._fits]
         letters.append((".", self._start))
         while growing:
             text, possible = growing.popleft()
@@ -164,7 +156,7 @@ class Pattern:
     def _fitting(self, character: str) -> int:
         fitting = 0
         for ranges, positions in self._fits:
-            before = bisect_right(ranges, (character, _LAST))
+            before = bisect_right(ranges, (character, LAST))
             if before and character <= ranges[before - 1][1]:
                 fitting |= positions
         return fitting
@@ -290,12 +282,12 @@ class _Reader:
         if self._take("("):
             return self._group()
         if self._take("."):
-            return self._position(_outside((("\n", "\n"),)))
+            return self._position(outside((("\n", "\n"),)))
         for kind in (_ESCAPE, _CLASS, _ORDINARY):
             if (found := kind.match(self._text, self._at)) is not None:
                 self._at = found.end()
                 is_class = kind is _CLASS
-                return self._position(_class(found[0]) if is_class else _meant(found[0]))
+                return self._position(of_class(found[0]) if is_class else meant(found[0]))
         raise PatternError(f"{self._text[self._at : self._at + 2]} is not understood")
 
     def _group(self) -> _Part:
@@ -341,36 +333,6 @@ def _bounds(found: re.Match[str]) -> tuple[int, int | None]:
     return least, int(found[4])
 
 
-@lru_cache(maxsize=512)
-def _class(text: str) -> Ranges:
-    """Return what fits a class in brackets."""
-    if _AMBIGUOUS.search(text):
-        raise PatternError(f"{text} is ambiguous")
-    is_negated = text.startswith("[^")
-    tokens = _IN_A_CLASS.findall(text[1 + is_negated : -1])
-    if not tokens:
-        raise PatternError(f"{text} is no class")
-    ranges: list[tuple[str, str]] = []
-    while tokens:
-        low = _meant(tokens.pop(0))
-        # A hyphen at the end is one.
-        if len(tokens) > 1 and tokens[0] == "-":
-            low = _between(low, _meant(tokens[1]), text)
-            del tokens[:2]
-        ranges += low
-    outside = _outside(ranges)
-    return outside if is_negated else _outside(outside)
-
-
-def _meant(token: str) -> Ranges:
-    """Return what fits a character, with a backslash before it or without."""
-    character = token[-1]
-    named = _NAMED.get(character.lower()) if token != character else None
-    if named is None:
-        return ((character, character),)
-    return named if character.islower() else _outside(named)
-
-
 def _parted(letters: Iterable[tuple[str | None, int]], possible: int) -> dict[str, int] | None:
     """Part positions by the one letter that fits each, or return None where others fit."""
     parted: dict[str, int] = {}
@@ -380,32 +342,3 @@ def _parted(letters: Iterable[tuple[str | None, int]], possible: int) -> dict[st
                 return None
             parted[letter] = parted.get(letter, 0) | here
     return parted
-
-
-def _one_letter(ranges: Ranges) -> str | None:
-    """Return, in small, the one letter that fits, or fits as a capital too."""
-    letters = {one for pair in ranges for one in pair}
-    is_one_each = all(low == high for low, high in ranges)
-    small = {one.lower() if one.isascii() else one for one in letters}
-    return small.pop() if is_one_each and len(small) == 1 else None
-
-
-def _between(low: Ranges, high: Ranges, text: str) -> Ranges:
-    match low, high:
-        case ((first, same),), ((last, likewise),) if first == same <= last == likewise:
-            return ((first, last),)
-        case _:
-            raise PatternError(f"{text} is no class")
-
-
-def _outside(ranges: Iterable[tuple[str, str]]) -> Ranges:
-    """Return all other characters, in order and apart."""
-    outside: list[tuple[str, str]] = []
-    first = _FIRST
-    for low, high in sorted(ranges):
-        if first < low:
-            outside.append((first, chr(ord(low) - 1)))
-        if high == _LAST:
-            return tuple(outside)
-        first = max(first, chr(ord(high) + 1))
-    return (*outside, (first, _LAST))
