@@ -14,7 +14,7 @@ from keyturn_contracts.domains import (
     parse_template,
     read_rule,
 )
-from keyturn_contracts.domains.patterns import read_pattern
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 _KEPT = 4096
 """How many rules, templates and lists are kept as they were read, each."""
@@ -77,9 +77,7 @@ class Filler:
         There is a value for each slot.
         """
         template = _template(rule, tuple(sorted(slots.items())), self._private, wide_because)
-        if template is None:
-            return None
-        if not all(self._is_match(pattern, values[slot]) for slot, pattern in slots.items()):
+        if template is None or not self.is_match(slots, values):
             return None
         try:
             filled = template.fill(values, private=self._private, wide_because=wide_because)
@@ -87,10 +85,17 @@ class Filler:
             return None
         return None if filled is None else str(filled)
 
-    def _is_match(self, pattern: str, value: str) -> bool:
+    def is_match(self, slots: Mapping[str, str], values: Mapping[str, str]) -> bool:
+        """Tell whether each value matches its slot's pattern."""
+        return all(self._matches_pattern(one, values[slot]) for slot, one in slots.items())
+
+    def _matches_pattern(self, pattern: str, value: str) -> bool:
         at = pattern, value
         if at not in self._matches:
-            self._matches[at] = read_pattern(pattern).matches_slot(value)
+            try:
+                self._matches[at] = read_pattern(pattern).matches_slot(value)
+            except PatternError:
+                self._matches[at] = False
         return self._matches[at]
 
 
