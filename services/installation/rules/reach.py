@@ -83,7 +83,7 @@ def _filled_alike(domains: Iterable[ReviewedDomain]) -> list[list[ReviewedDomain
 def _fill(alike: Sequence[ReviewedDomain], account: Settings, filler: Filler) -> Iterator[str]:
     first = alike[0]
     # An account keeps what was given alone: of the rest, what was accepted with the domain holds.
-    settings = first.defaults | dict(account.values)
+    settings = {**first.defaults, **account.values}
     values: dict[str, str] = {}
     for name in first.slots:
         value = _value(name, first, settings)
