@@ -21,9 +21,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.credential_vault.rules.audit import Entry, Who
 from services.credential_vault.rules.entitlement import NOTHING
-from services.credential_vault.rules.fetching import Answer, Engine, Fetchable, judge_fetch
+from services.credential_vault.rules.fetching import (
+    Answer,
+    Engine,
+    judge_fetch,
+    settings_to_give,
+)
 from services.credential_vault.store.audit import write_entries
-from services.credential_vault.store.copies import load_allowed, load_engine
+from services.credential_vault.store.copies import load_allowed, load_engine, load_extensions
 from services.credential_vault.store.entitlements import load_entitlements
 from services.credential_vault.store.fetches import Fetched, lock_shared, record_holders
 from services.credential_vault.store.secrets import Place, load_secrets, open_secret
@@ -131,13 +136,22 @@ class Fetches:
             for one in wanted
         ]
         sealed = {
-            Place(brand, one.id, accounts[one.id][0].version)
+            one.id: accounts[one.id]
             for one, answer in zip(wanted, answers, strict=True)
             if answer == "sealed"
         }
-        opened = await self._open(connection, sealed)
+        opened = await self._open(
+            connection, {Place(brand, id_, one.version) for id_, (one, _) in sealed.items()}
+        )
+        used = {one.extension for one, _ in sealed.values()}
+        extensions = await load_extensions(connection, used) if used else {}
+        settings = {
+            id_: settings_to_give(own, extensions.get(one.extension), entitlements[id_])
+            for id_, (one, own) in sealed.items()
+        }
+        versions = {id_: account.version for id_, (account, _) in accounts.items()}
         return [
-            _judged(one.id, answer, accounts.get(one.id), opened.get(one.id))
+            _judged(one.id, answer, versions.get(one.id), settings.get(one.id), opened.get(one.id))
             for one, answer in zip(wanted, answers, strict=True)
         ]
 
@@ -251,18 +265,18 @@ def _may_change(judged: Sequence[_Judged]) -> bool:
 def _judged(
     account_id: str,
     answer: Answer,
-    account: tuple[Fetchable, dict[str, str]] | None,
+    version: int | None,
+    settings: Mapping[str, str] | None,
     fields: SecretFields | None,
 ) -> _Judged:
-    if account is None or answer in {"out_of_reach", "account_unknown", *_MAY_CHANGE}:
+    if version is None or answer in {"out_of_reach", "account_unknown", *_MAY_CHANGE}:
         return _Judged(account_id=account_id, given=answer)
-    fetchable, settings = account
     if answer == "sealed" and fields is None:
-        return _Judged(account_id=account_id, given="unavailable", version=fetchable.version)
+        return _Judged(account_id=account_id, given="unavailable", version=version)
     return _Judged(
         account_id=account_id,
         given=answer,
-        version=fetchable.version,
+        version=version,
         settings=settings,
         fields=fields,
     )

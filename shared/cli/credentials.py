@@ -80,7 +80,8 @@ def gather(
     settings = {
         spec.name: value
         for spec in manifest.settings
-        if (value := sources.values.get(spec.name, kept.get(spec.name, spec.default))) is not None
+        # Not its default: what nobody gives is filled in when it is used, as it was accepted.
+        if (value := sources.values.get(spec.name, kept.get(spec.name))) is not None
     }
     fields = {
         spec.name: Secret(value)
@@ -88,7 +89,11 @@ def gather(
         if not spec.secret and (value := sources.values.get(spec.name, spec.default)) is not None
     }
     shown = [*manifest.settings, *(spec for spec in scheme.fields if not spec.secret)]
-    missing = [one for one in shown if one.required and one.name not in settings | fields]
+    missing = [
+        one
+        for one in shown
+        if one.required and one.default is None and one.name not in settings | fields
+    ]
     if missing:
         wanted = " ".join(f"--set {one.name}=…" for one in missing)
         raise usage(f"Give also: {wanted} ({', '.join(one.title for one in missing)}).")

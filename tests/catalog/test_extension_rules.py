@@ -30,7 +30,7 @@ from tests.catalog.given import RELAY, by_operator, by_publisher, publication, t
 
 # fmt: off
 LIKE_KEYTURN = [
-    "Keyturn Inc.", "The Keyturn Company",
+    "Keyturn Inc.", "The Keyturn Company", "Keyturners",
     "Keyturn", " KEYTURN ", "\uff2beyturn", "Key turn", "Key-Turn", "k.e.y.t.u.r.n", "Keyturn®",
     # Invisible, or turning it around.
     "Key\u00a0turn", "Key\u200bturn", "Key\u2060turn", "\u202eKeyturn", "Key\u00adturn",
@@ -42,7 +42,11 @@ LIKE_KEYTURN = [
     # Cyrillic and Greek ones.
     "\u041aeyturn", "\u041a\u0435\u0443\u0442urn", "K\u0435yturn", "\u043aeyturn",
     "Ke\u04afturn", "Keytu\u0433n", "Keytur\u043f", "\u039aeyturn", "Key\u03c4\u03c5rn",
-    "\u039a\u0395\u03a5\u03a4URN",
+    "\u039a\u0395\u03a5\u03a4URN", "K\u039eYTURN", "k\u0454yturn", "\u049aeyturn",
+    "\u041aeytu\u044fn", "\u041a\u0404\u0423\u0422\u0426\u042f\u0418",
+    # Other letters, and digits and signs that are written for letters.
+    "keyt\u028brn", "Keytur\u014b", "keytur\u057c", "KEY7URN", "k3yturn", "K3Y7URN", "Key+urn",
+    "Key+Turn", "Key\uff0burn",
 ]
 # fmt: on
 RETIRE = RetireExtension(extension="parcels", reason="Nobody maintains it.")
@@ -194,7 +198,12 @@ def test_a_platform_may_be_called_in_any_script(by: str) -> None:
 
 @pytest.mark.parametrize(
     "by",
-    ["Parcels Inc.", "Keyturners", "Key", "Turnkey", "Почта России", "Ключник", "京东物流", "3M"],
+    [
+        *("Parcels Inc.", "Key", "Turnkey", "Почта России", "Ключник", "京东物流", "3M", "7-11"),
+        *("AT&T", "A+ Parcels", "Parcels\u2122", "Parcels\u00ae", "L\u2019Or\u00e9al \u2013 Paris"),
+        *("Почта (Post) 24", "LINEヤフー", "楽天Group", "\u05d1\u05e2\u05f4\u05de", "Škoda Łódź"),
+        "\u067e\u06cc\u06a9\u200c\u0647\u0627",
+    ],
 )
 def test_other_names_are_nobody_elses(by: str) -> None:
     assert isinstance(decide(None, publication(third_party(by=by))), Applied)
@@ -203,9 +212,17 @@ def test_other_names_are_nobody_elses(by: str) -> None:
 @pytest.mark.parametrize(
     ("by", "said"),
     [
-        ("\u13e6eyturn", "by: “\u13e6” (U+13E6 CHEROKEE LETTER TSO) is of a script that few"),
-        ("\ua4d7\ua4f0\ua4ec\ua4d4\ua4f4\ua4e3\ua4e0", "LISU LETTER KA) is of a script that few"),
+        ("\u13e6eyturn", "by: “\u13e6” (U+13E6 CHEROKEE LETTER TSO) is nothing that every"),
+        ("\ua4d7\ua4f0\ua4ec\ua4d4\ua4f4\ua4e3\ua4e0", "LISU LETTER KA) is nothing that every"),
         ("***", "by: *** has no letter in it"),
+        ("K\u20acYTURN", "EURO SIGN) is nothing that everybody reads"),
+        ("Keytur\u2229", "INTERSECTION) is nothing that everybody reads"),
+        ("key\u2020urn", "DAGGER) is nothing that everybody reads"),
+        ("KE\u01acURN", "LATIN CAPITAL LETTER T WITH HOOK) is nothing that everybody reads"),
+        ("k\u2778yturn", "DIGIT THREE) is nothing that everybody reads"),
+        ("Parcel$", "DOLLAR SIGN) is nothing that everybody reads"),
+        ("keyt\u00b5rn", "by: keyt\u03bcrn has letters of several scripts"),
+        ("The P\u0430rcels", "by: P\u0430rcels has letters of several scripts"),
     ],
 )
 def test_a_publishers_name_is_one_that_people_can_read(by: str, said: str) -> None:

@@ -76,6 +76,9 @@ def test_what_is_shipped_is_far_from_too_much(slug: str) -> None:
 
     assert 3 * len(texts) <= MOST_PATTERNS
     assert 3 * sum(read_pattern(one).positions for one in texts) <= MOST_POSITIONS
+    assert problem_of_size(manifest) is None
+    assert problem_of_size(manifest.model_copy(update={"domains": manifest.domains * 10})) is None
+    assert (patterns._read.cache_info().maxsize or 0) >= MOST_PATTERNS  # pyright: ignore[reportPrivateUsage]  none is read twice
 
 
 def test_a_manifest_has_so_many_domains_and_no_more() -> None:
@@ -99,12 +102,75 @@ def test_patterns_have_so_many_positions_together_and_no_more() -> None:
 
 
 def test_the_same_pattern_everywhere_is_one() -> None:
-    slots = [
-        {"rule": f"{{host}}.a{one}.example.com", "purpose": "One.", "slots": {"host": "[a-z]{63}"}}
-        for one in range(300)
-    ]
+    assert problem_of_size(slots(300, 1, "[a-z]{63}")) is None
 
-    assert problem_of_size(relay(domains=slots)) is None
+
+def slots(domains: int, each: int, pattern: str) -> Manifest:
+    """Return a manifest of domains that have so many slots each, all of one pattern."""
+    names = [f"s{one}" for one in range(each)]
+    rules = [
+        {
+            "rule": ".".join([*(f"{{{name}}}" for name in names), f"a{one}.example.com"]),
+            "purpose": "One.",
+            "slots": dict.fromkeys(names, pattern),
+        }
+        for one in range(domains)
+    ]
+    return relay(domains=rules)
+
+
+@pytest.mark.parametrize(
+    ("domains", "each", "pattern"),
+    [
+        (300, 9, "[a-z]{1,250}"),
+        (300, 9, "[a-z]{1,63}"),
+        (300, 1, "[a-z]{1,250}"),
+        (300, 1, "(?:[ab]*a[ab]{16})+"),
+        (13, 1, "[ab]*a[ab]{390}"),
+    ],
+)
+def test_a_pattern_counts_as_often_as_it_is_filled(domains: int, each: int, pattern: str) -> None:
+    [said] = problems_of(slots(domains, each, pattern))
+
+    assert said.startswith("domains: filling all their slots is too much work")
+
+
+@pytest.mark.parametrize(
+    ("domains", "each", "pattern"),
+    [
+        (300, 1, "[a-z0-9-]{1,63}"),
+        (300, 9, "[a-z0-9-]+"),
+        (15, 1, "[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"),
+        (12, 1, "[ab]*a[ab]{390}"),
+    ],
+)
+def test_many_slots_of_little_work_are_welcome(domains: int, each: int, pattern: str) -> None:
+    assert problem_of_size(slots(domains, each, pattern)) is None
+
+
+def test_settings_count_as_often_as_the_pattern_is_there() -> None:
+    def of(number: int) -> str | None:
+        return problem_of_size(relay(settings=settings(number, pattern="[ab]*a[ab]{198}")))
+
+    assert of(3) is None
+    assert "all that an account is given is too much work" in (of(4) or "")
+
+
+def test_credential_fields_count_with_the_settings_of_their_account() -> None:
+    def of(settings_: int, fields: int, schemes: int) -> str | None:
+        secret = [{**one, "secret": True} for one in settings(fields, pattern="[ab]*a[ab]{8}")]
+        scheme = {**RELAY.schemes[0].model_dump(), "fields": secret}
+        return problem_of_size(
+            relay(
+                settings=settings(settings_, pattern="[ab]*a[ab]{198}"),
+                schemes=[{**scheme, "id": f"s{one}"} for one in range(schemes)],
+            )
+        )
+
+    assert of(0, 3, 20) is None
+    assert of(2, 1, 20) is None
+    for too_much in (of(0, 4, 1), of(2, 2, 1)):
+        assert "all that an account is given is too much work" in (too_much or "")
 
 
 def test_so_many_patterns_are_refused_before_one_is_read() -> None:
@@ -164,5 +230,6 @@ def test_no_more_than_a_hundred_problems_are_said() -> None:
 
 
 def reads() -> int:
-    """Return how many patterns were read so far; one that was read before is remembered."""
+    """Return how many patterns were read so far; one that was read lately is remembered."""
+    problem_of_size(RELAY)  # what the manifests of these tests have in common is among them
     return patterns._read.cache_info().misses  # pyright: ignore[reportPrivateUsage]  it is what is counted

@@ -54,8 +54,6 @@ def test_what_is_shown_is_set_and_what_is_secret_comes_from_stdin(
     given = gather_from(stdin=f"{PASSWORD}\n", monkeypatch=monkeypatch)
     assert given.settings == {
         "host": "mail.example.com",
-        "port": "587",
-        "security": "starttls",
         "from_address": "a@example.com",
     }
     assert {name: one.get_secret_value() for name, one in given.fields.items()} == {

@@ -27,6 +27,9 @@ from tests.credential_vault.vault import Vault
 RIGHT = {"username": "keyturn", "password": "right"}
 NEXT = {"username": "keyturn", "password": "next-one"}
 
+LONGER_THAN_A_MANIFEST_MAY_BE = DomainRule.model_construct(
+    rule="{host}:{port}", purpose="x", slots={"host": "x" * 3000, "port": "[0-9]+"}
+)
 FIXED = PAGER.model_copy(update={"domains": ()})
 NO_MORE = FIXED.model_copy(
     update={"additional_domains": AdditionalDomains(allowed=False, why="There is one server.")}
@@ -76,8 +79,12 @@ async def test_a_domain_that_was_added_counts_no_more_when_adding_is_not_allowed
 
 @pytest.mark.parametrize(
     "accepted",
-    [(), (DomainRule(rule="{host}:{port}", purpose="x", slots={"host": "x", "port": "[0-9]+"}),)],
-    ids=["another domain", "another pattern"],
+    [
+        (),
+        (DomainRule(rule="{host}:{port}", purpose="x", slots={"host": "x", "port": "[0-9]+"}),),
+        (LONGER_THAN_A_MANIFEST_MAY_BE,),
+    ],
+    ids=["another domain", "another pattern", "a pattern that is too long"],
 )
 async def test_what_a_newer_version_asks_for_is_not_tried_before_somebody_accepts_it(
     vault: Vault, server: MailServer, accepted: tuple[DomainRule, ...]

@@ -1,5 +1,6 @@
 """Whoever reads a review or an impact over HTTP sees all that its digest or revision covers."""
 
+import json
 from hashlib import sha256
 from typing import Any
 
@@ -95,17 +96,17 @@ async def test_the_digests_of_an_impact_are_over_what_is_not_named(
     before = await client.shown(f"installations/{LOUD}/impact")
     await world.apply(given.add("pictures.example.org", "films.example.org"))
     await world.hear(*map(given.account, ("B", "a", "_", "a-1", "Z")))
-    await world.hear(given.account("a"))
+    await world.hear(given.account("a").model_copy(update={"name": 'Ö "and" \\ 😂'}))
 
     shown = await client.shown(f"installations/{LOUD}/impact")
 
     assert "accounts_digest" not in before
     assert "added_digest" not in before
     rows = await world.rows(
-        "SELECT id, epoch, sequence FROM account WHERE brand_id = :brand AND extension = :slug",
+        "SELECT id, name, creator FROM account WHERE brand_id = :brand AND extension = :slug",
         slug=LOUD,
     )
-    lines = "".join("{} {} {}\n".format(*row) for row in sorted(rows))
+    lines = "".join(json.dumps([*row], ensure_ascii=False) + "\n" for row in sorted(rows))
     assert len(rows) == 5
     assert shown["accounts_digest"] == sha256(lines.encode()).hexdigest()
     added = b"films.example.org\npictures.example.org\n"

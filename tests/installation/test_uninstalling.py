@@ -1,5 +1,6 @@
 """An uninstallation on a real database, from what it touches to what is left of it."""
 
+import pytest
 from keyturn_contracts.installation import ImpactChanged
 from sqlalchemy import text
 
@@ -91,14 +92,28 @@ async def test_what_is_different_in_an_account_that_is_not_named_is_seen_too(wor
     await world.apply(given.install())
     await world.hear(*(given.account(f"a{one:03}") for one in range(101)))
     revisions = [await world.impact_revision()]
-    for changed in (
-        given.account("a100", creator="bob"),
-        given.account("a100", creator="bob", host="mail.example.org"),
-    ):
+    by_bob = given.account("a100", creator="bob")
+    for changed in (by_bob, by_bob.model_copy(update={"name": "Post"})):
         await world.hear(changed)
         revisions.append(await world.impact_revision())
 
     assert len(set(revisions)) == 3
+
+
+@pytest.mark.parametrize("accounts", [1, 101], ids=["named", "not named"])
+async def test_what_becomes_of_an_account_changes_nothing_of_what_is_touched(
+    world: World, accounts: int
+) -> None:
+    """Of thousands of accounts one is always being rotated or verified."""
+    await world.apply(given.install())
+    some = [given.account(f"a{one:03}") for one in range(accounts)]
+    await world.hear(*some)
+    seen = await world.impact_revision()
+
+    for changes in ({"version": 2}, {"state": "needs_attention"}, {"settings": {"host": "x"}}):
+        await world.hear(some[-1].model_copy(update=changes))
+
+    assert (await world.apply(given.uninstall(revision=seen))).changed
 
 
 async def test_workflows_exchanged_for_as_many_others_are_seen(world: World) -> None:

@@ -107,6 +107,10 @@ class Trials:
                 "a version cannot be tried: its secret does not open", at=one.at, exc_info=error
             )
             return None
+        # Any exception is caught here, as else in shared/messaging alone: what is claimed together
+        # is of many brands, and no wrapper around the job knows whose it was. It would be claimed
+        # again first, hold all others up for ever, and never be answered. No transaction is open,
+        # and nothing has been sent.
         try:
             return self._fill(one, one.extension, fields)
         except Exception as error:  # noqa: BLE001  one extension would hold up all the others
@@ -141,6 +145,9 @@ class Trials:
         if wait > 0:
             await self._postpone(one, timedelta(seconds=wait))
             return
+        # Any exception is caught here too: libraries for SMTP, SSH and TLS raise what they like at
+        # what a stranger's server says. It counts as an answer that did not come: tried again for a
+        # while, then refused. No transaction is open; what settles it stands outside and may raise.
         try:
             finding = await self._providers.carry_out(attempt)
         except Exception as error:  # noqa: BLE001  it would be tried for ever, and never answered

@@ -6,7 +6,12 @@ from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AddAccount, AddAccountReason
 
 from services.credential_vault.rules.account import Account, Desk
-from services.credential_vault.rules.content import Content, judge_content, known_extension
+from services.credential_vault.rules.content import (
+    Content,
+    Settings,
+    judge_content,
+    known_extension,
+)
 from services.credential_vault.rules.entitlement import NotEntitled, refuse_use
 from services.credential_vault.rules.ownership import who
 from shared.decisions import Decision, Later, NotYetKnown, Refused
@@ -41,7 +46,7 @@ def decide_addition(
         extension,
         desk.entitlement(command.extension),
         command.scheme,
-        command.settings,
+        Settings(command.settings),
         desk.unsealed[asked.id],
     )
     if not isinstance(content, Content):

@@ -7,8 +7,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import NamedTuple
 
 from keyturn_contracts.catalog import DomainRule, Manifest
-from keyturn_contracts.domains import DomainError, Rule, RuleSet, fill
+from keyturn_contracts.domains import DomainError, Rule, RuleSet
 
+from services.credential_vault.rules.domain import Filler
 from services.credential_vault.rules.entitlement import Entitlement
 
 _NAT64 = IPv6Network("64:ff9b::/96")
@@ -89,11 +90,12 @@ def reach_of(
     A rule covers nothing where a slot has no value or one that does not match its pattern.
     `private`: hosts that an operator allows by name although they are not on the internet.
     """
+    filler = Filler(values, private)
     rules: list[Rule] = []
     problem: str | None = None
     for one in manifest.domains:
         try:
-            rule = fill(one.rule, one.slots, values, private=private, wide_because=one.wide_because)
+            rule = filler.fill(one)
         except DomainError as error:
             problem = problem or error.message
         else:
@@ -109,7 +111,8 @@ def reachable(manifest: Manifest, entitlement: Entitlement) -> Manifest:
     """
     declared = manifest.domains if manifest.party == "first" else entitlement.declared
     added = entitlement.added if manifest.may_add_domains else ()
-    rules = (DomainRule(rule=one, purpose="The brand added it.") for one in added)
+    purpose = "The brand added it."
+    rules = (DomainRule.model_construct(rule=one, purpose=purpose) for one in added)
     return manifest.model_copy(update={"domains": (*declared, *rules)})
 
 

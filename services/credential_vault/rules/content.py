@@ -13,7 +13,8 @@ from services.credential_vault.rules.entitlement import NOT_ACCEPTED, Entitlemen
 from services.credential_vault.rules.fields import (
     FieldsProblem,
     check_fields,
-    complete_settings,
+    check_kept_settings,
+    check_settings,
     find_scheme,
     why_untried,
 )
@@ -42,12 +43,21 @@ ContentReason = Literal[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Those that a command gives, or those that the account has where it gives none."""
+
+    values: Mapping[str, str]
+    are_kept: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
     """Settings and fields that fit their scheme."""
 
     scheme: str
     settings: Mapping[str, str]
+    """As they were given, without defaults: those are filled in when they are used."""
     fields: SecretFields
 
     def to_try(self, number: int, *, at: datetime, by: Who, retires: str | None = None) -> Version:
@@ -77,7 +87,7 @@ def judge_content(
     extension: ExtensionChanged,
     entitlement: Entitlement,
     scheme_id: str,
-    settings: Mapping[str, str],
+    settings: Settings,
     unsealed: Unsealed,
 ) -> Content | Refused[Desk, ContentReason]:
     """Return what a new version is made of, or why it cannot be; no value is ever quoted."""
@@ -88,7 +98,7 @@ def judge_content(
 
 
 def _judge_by(
-    manifest: Manifest, scheme_id: str, settings: Mapping[str, str], unsealed: Unsealed
+    manifest: Manifest, scheme_id: str, settings: Settings, unsealed: Unsealed
 ) -> Content | Refused[Desk, ContentReason]:
     scheme = find_scheme(manifest, scheme_id)
     if scheme is None:
@@ -98,12 +108,13 @@ def _judge_by(
         return Refused("scheme_not_supported", untried)
     if not isinstance(unsealed, SecretFields):
         return Refused(unsealed, _SEALED[unsealed])
+    check = check_kept_settings if settings.are_kept else check_settings
     try:
-        complete = complete_settings(manifest, settings)
+        check(manifest, settings.values)
     except FieldsProblem as problem:
         return Refused("settings_invalid", str(problem))
     try:
         check_fields(scheme, unsealed)
     except FieldsProblem as problem:
         return Refused("fields_invalid", str(problem))
-    return Content(scheme=scheme.id, settings=complete, fields=unsealed)
+    return Content(scheme=scheme.id, settings=settings.values, fields=unsealed)

@@ -14,7 +14,12 @@ from keyturn_contracts.credential_vault import (
 )
 
 from services.credential_vault.rules.account import Account, Desk, Version, event_about
-from services.credential_vault.rules.content import Content, judge_content, known_extension
+from services.credential_vault.rules.content import (
+    Content,
+    Settings,
+    judge_content,
+    known_extension,
+)
 from services.credential_vault.rules.entitlement import explain, refuse_use, why_not
 from services.credential_vault.rules.ownership import owned, who
 from services.credential_vault.rules.trial import Trial
@@ -68,7 +73,9 @@ def decide_rotation(
         known_extension(desk, account.extension),
         entitlement,
         command.scheme or account.scheme,
-        account.settings if command.settings is None else command.settings,
+        Settings(account.settings, are_kept=True)
+        if command.settings is None
+        else Settings(command.settings),
         desk.unsealed[asked.id],
     )
     if not isinstance(content, Content):

@@ -1,12 +1,20 @@
 """What an engine is answered when it asks for an account's credentials."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from keyturn_contracts.catalog import ExtensionChanged
 from keyturn_contracts.credential_vault import AccountState
 from keyturn_contracts.workflow import EngineKind, EngineState, Reach
 
-from services.credential_vault.rules.entitlement import Entitlement, NotEntitled, why_not
+from services.credential_vault.rules.entitlement import (
+    Entitlement,
+    NotEntitled,
+    in_force,
+    why_not,
+)
+from services.credential_vault.rules.fields import with_defaults
 
 NotHere = Literal["not_bound", NotEntitled]
 """Why an engine that may know of an account is not given it; an engine hears of `not_bound` alone.
@@ -65,3 +73,14 @@ def judge_fetch(
     if not is_bound:
         return "not_bound"
     return "unchanged" if have == account.version else "sealed"
+
+
+def settings_to_give(
+    settings: Mapping[str, str], extension: ExtensionChanged | None, entitlement: Entitlement
+) -> dict[str, str]:
+    """Return an account's settings with the defaults that are in force, for an engine.
+
+    Where nobody can say what was accepted, no default is given.
+    """
+    manifest = in_force(extension, entitlement) if extension is not None else None
+    return dict(settings) if manifest is None else with_defaults(manifest, settings)

@@ -28,29 +28,48 @@ def why_untried(manifest: Manifest, scheme: Scheme) -> str | None:
     )
 
 
-def complete_settings(manifest: Manifest, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the settings with the manifest's defaults, or raise `FieldsProblem`."""
+def with_defaults(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return these settings, and the manifest's defaults where they are left out.
+
+    For who uses them, never to be kept: a default that became an account's own setting would stay
+    when a later version lets that setting name a host, which nobody typed and no review showed.
+    """
     defaults = {one.name: one.default for one in manifest.settings if one.default is not None}
-    settings = {**defaults, **given}
-    _check("setting", manifest.settings, settings)
-    return settings
+    return defaults | dict(settings)
+
+
+def check_settings(manifest: Manifest, given: Mapping[str, str]) -> None:
+    """Raise `FieldsProblem` unless these, and defaults for the rest, are what is asked for."""
+    _check("setting", manifest.settings, given, with_defaults(manifest, given))
+
+
+def check_kept_settings(manifest: Manifest, kept: Mapping[str, str]) -> None:
+    """Do so for those that an account has; what the manifest does not have any more is ignored.
+
+    That a version drops a setting is for nobody to accept, and no fault of the account's.
+    """
+    asked_for = {one.name for one in manifest.settings}
+    known = {name: value for name, value in kept.items() if name in asked_for}
+    check_settings(manifest, known)
 
 
 def check_fields(scheme: Scheme, fields: SecretFields) -> None:
     """Raise `FieldsProblem` unless these are the fields that the scheme asks for."""
     clear = {name: value.get_secret_value() for name, value in fields.items()}
-    _check("credential field", scheme.fields, clear)
+    _check("credential field", scheme.fields, clear, clear)
 
 
-def _check(what: str, specs: Iterable[FieldSpec], values: Mapping[str, str]) -> None:
+def _check(
+    what: str, specs: Iterable[FieldSpec], given: Mapping[str, str], complete: Mapping[str, str]
+) -> None:
     known = {one.name: one for one in specs}
     # An unknown name comes from the sender, who may have put a secret where a name belongs.
-    if values.keys() - known.keys():
+    if given.keys() - known.keys():
         raise FieldsProblem(f"A {what} was given that is none of: {', '.join(sorted(known))}.")
-    missing = [one.name for one in known.values() if one.required and not values.get(one.name)]
+    missing = [one.name for one in known.values() if one.required and not complete.get(one.name)]
     if missing:
         raise FieldsProblem(f"The {what}s {', '.join(sorted(missing))} are needed.")
-    wrong = [name for name, value in values.items() if not _matches(known[name], value)]
+    wrong = [name for name, value in given.items() if not _matches(known[name], value)]
     if wrong:
         raise FieldsProblem(f"The {what}s {', '.join(sorted(wrong))} do not look as they should.")
 
@@ -71,8 +90,8 @@ def _matches(spec: FieldSpec, value: str) -> bool:
 
 def with_derived(manifest: Manifest, settings: Mapping[str, str]) -> dict[str, str]:
     """Return settings, defaults and derived values; a derived one that nothing makes is absent."""
-    values = {one.name: one.default for one in manifest.settings if one.default is not None}
-    values |= settings
+    values = with_defaults(manifest, settings)
     derived = {one.name: fill_first(one.first_of, values) for one in manifest.derived}
     # A setting of a derived value's name does not take its place.
-    return {name: value for name, value in (values | derived).items() if value is not None}
+    complete = {**values, **derived}
+    return {name: value for name, value in complete.items() if value is not None}

@@ -52,11 +52,15 @@ def filled_by(manifest: Manifest, accepted: Filling) -> Manifest:
     }
     gone = accepted.names - settings.keys() - accepted.derived.keys()
     derived = {one.name: one for one in manifest.derived if one.name not in accepted.names}
+    # What was accepted holds as it is, also where it is longer than a manifest may be by now.
     derived |= {
-        name: DerivedSetting(name=name, first_of=some) for name, some in accepted.derived.items()
+        name: DerivedSetting.model_construct(name=name, first_of=some)
+        for name, some in accepted.derived.items()
     }
     kept = (
-        FieldSpec(name=name, title=name, required=False, default=accepted.defaults.get(name))
+        FieldSpec.model_construct(
+            name=name, title=name, required=False, default=accepted.defaults.get(name)
+        )
         for name in sorted(gone)
     )
     return manifest.model_copy(

@@ -117,7 +117,8 @@ async def load_entitlements(
 
 
 def _rule_of(domain: DeclaredDomain) -> DomainRule:
-    return DomainRule(
+    # It was accepted, and is not judged again: an event may hold more than a manifest may by now.
+    return DomainRule.model_construct(
         rule=domain.rule,
         purpose=_ACCEPTED,
         slots=domain.slots,

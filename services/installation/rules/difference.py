@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
 
 from keyturn_contracts.catalog import LegalDocument
 
 from services.installation.rules.domain import Coverage, within
-from services.installation.rules.review import MOST_DECLARED, Review, ReviewedDomain
+from services.installation.rules.review import MOST_DECLARED, Review, ReviewedDomain, how_many_fit
 from services.installation.rules.width import ANY_HOST
 
 _NAMED = 50
@@ -70,7 +69,7 @@ def narrowed(in_force: Review, newest: Review) -> Review:
 
     Its version stays: nothing beyond it was accepted. A slot whose pattern changed stays as it was
     accepted, since two patterns cannot be compared. Doing it again changes nothing. At most
-    `MOST_DECLARED` domains are left; of more, the rest has to be accepted again.
+    as many domains are left as an event has room for; the rest has to be accepted again.
     """
     if in_force.party != newest.party:
         return in_force
@@ -102,7 +101,8 @@ def _narrowed_domains(accepted: Review, asked: Review) -> tuple[ReviewedDomain, 
             # What was accepted is wider: of it only that which is still asked for.
             kept |= {rule: newest[rule] for rule in asked_within[one.rule]}
     # Hosts that take a wildcard's place are more with each version: an event has to fit a message.
-    return tuple(islice(kept.values(), MOST_DECLARED))
+    left = tuple(kept.values())
+    return left[: how_many_fit(left)]
 
 
 def _first_domains(review: Review) -> tuple[ReviewedDomain, ...]:

@@ -1,6 +1,7 @@
 """How the domain rules of manifests, of brands and of accounts' settings are read here."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from keyturn_contracts.domains import (
     parse_template,
     read_rule,
 )
+from keyturn_contracts.domains.patterns import PatternError, read_pattern
 
 _KEPT = 4096
 """How many rules, templates and lists are kept as they were read, each."""
@@ -52,21 +54,49 @@ def read_added(text: str, private: frozenset[str]) -> Rule | DomainError:
         return error
 
 
-def fill_host(
-    rule: str,
-    slots: Mapping[str, str],
-    values: Mapping[str, str],
-    *,
-    private: frozenset[str],
-    wide_because: str | None,
-) -> str | None:
-    """Return the exact host that these values give to a manifest's rule, or None for none."""
-    try:
-        template = _template(rule, tuple(sorted(slots.items())), private, wide_because)
-        filled = template.fill(values, private=private, wide_because=wide_because)
-    except DomainError:
-        return None
-    return None if filled is None else str(filled)
+class Filler:
+    """Makes hosts of manifests' rules, and matches each value with each pattern once.
+
+    Hundreds of rules may have the same slot, and a match may take milliseconds.
+    """
+
+    def __init__(self, private: frozenset[str]) -> None:
+        self._private = private
+        self._matches: dict[tuple[str, str], bool] = {}
+
+    def fill(
+        self,
+        rule: str,
+        slots: Mapping[str, str],
+        values: Mapping[str, str],
+        *,
+        wide_because: str | None,
+    ) -> str | None:
+        """Return the exact host that these values give to the slots of a rule, or None for none.
+
+        There is a value for each slot.
+        """
+        template = _template(rule, tuple(sorted(slots.items())), self._private, wide_because)
+        if template is None or not self.is_match(slots, values):
+            return None
+        try:
+            filled = template.fill(values, private=self._private, wide_because=wide_because)
+        except DomainError:
+            return None
+        return None if filled is None else str(filled)
+
+    def is_match(self, slots: Mapping[str, str], values: Mapping[str, str]) -> bool:
+        """Tell whether each value matches its slot's pattern."""
+        return all(self._matches_pattern(one, values[slot]) for slot, one in slots.items())
+
+    def _matches_pattern(self, pattern: str, value: str) -> bool:
+        at = pattern, value
+        if at not in self._matches:
+            try:
+                self._matches[at] = read_pattern(pattern).matches_slot(value)
+            except PatternError:
+                self._matches[at] = False
+        return self._matches[at]
 
 
 def shown(rule: str) -> str:
@@ -137,5 +167,10 @@ def _template(
     slots: tuple[tuple[str, str], ...],
     private: frozenset[str],
     wide_because: str | None,
-) -> Template:
-    return parse_template(rule, dict(slots), private=private, wide_because=wide_because)
+) -> Template | None:
+    """Return a rule without the patterns of its slots, which `Filler` has matched before."""
+    try:
+        read = parse_template(rule, dict(slots), private=private, wide_because=wide_because)
+    except DomainError:
+        return None
+    return replace(read, patterns={})

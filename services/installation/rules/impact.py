@@ -47,9 +47,9 @@ class Impact(Part):
     """The first 100 by id."""
     account_count: int = 0
     accounts_digest: Hex256 | None = None
-    """SHA-256 over a line for each account, in the order of the bytes of ids: id, epoch and
-    sequence of its newest news, parted by a space, each line ended by a line feed. None: no
-    accounts."""
+    """SHA-256 over a line for each account, in the order of the bytes of ids: id, name and creator
+    as PostgreSQL writes a JSON array of them, ended by a line feed. None: no accounts. What else
+    becomes of an account, such as a rotation, leaves it as it is: the same accounts are deleted."""
     engines: tuple[TouchedEngine, ...] = ()
     """Those with workflows that use it, by id."""
     workflow_count: int = 0

@@ -10,7 +10,6 @@ from keyturn_contracts.installation import (
     AccountHost,
     AddedDomain,
     Consent,
-    DeclaredDomain,
     InstallationChanged,
     InstallationState,
     ProposedChange,
@@ -144,17 +143,7 @@ def told(installation: Installation) -> dict[str, Any]:
         "preview": in_force.is_preview,
         "version": in_force.version,
         "may_add_domains": in_force.may_add_domains,
-        "declared": tuple(
-            DeclaredDomain(
-                rule=one.rule,
-                slots=one.slots,
-                derived=one.derived,
-                defaults=one.defaults,
-                is_wide=one.wide_because is not None,
-            )
-            for one in in_force.domains
-            if one.blocked_because is None
-        ),
+        "declared": tuple(one.declared for one in in_force.domains if one.blocked_because is None),
         "added": installation.added,
         "hosts": installation.hosts,
         "hosts_left_out": installation.hosts_left_out,

@@ -1,13 +1,13 @@
 """Which addresses may be reached: what is declared, what the brand added, what accounts fill in."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 from keyturn_contracts.templates import fill_first
 
-from services.installation.rules.domain import fill_host
+from services.installation.rules.domain import Filler
 from services.installation.rules.review import ReviewedDomain
 
 _MOST_BYTES = 120 * 1024
@@ -38,14 +38,16 @@ def hosts_of(
 ) -> Hosts:
     """Return the hosts that these accounts' settings give to the slots of these domains.
 
+    A setting that is left out has the default that was accepted with the domain, if there is one.
     A value that does not match its slot's pattern, or gives no address that may be, gives nothing.
     Where there are too many, those that are `known` keep their places: a new account does not take
     an old one's host away.
     """
     given: Counter[str] = Counter()
-    with_slots = [one for one in domains if one.slots and one.blocked_because is None]
+    alike = _filled_alike(one for one in domains if one.slots and one.blocked_because is None)
+    filler = Filler(private)
     for account in accounts:
-        hosts = {host for one in with_slots if (host := _fill(one, account, private))}
+        hosts = {host for some in alike for host in _fill(some, account, filler)}
         given.update(dict.fromkeys(hosts, account.accounts))
     before = {one.rule for one in known}
     kept: list[str] = []
@@ -69,16 +71,31 @@ def effective(
     return tuple(dict.fromkeys([*rules, *added, *(one.rule for one in hosts)]))
 
 
-def _fill(domain: ReviewedDomain, account: Settings, private: frozenset[str]) -> str | None:
+def _filled_alike(domains: Iterable[ReviewedDomain]) -> list[list[ReviewedDomain]]:
+    """Part domains by what fills their slots: an account's values are made once for each part."""
+    parts: defaultdict[tuple[tuple[object, ...], ...], list[ReviewedDomain]] = defaultdict(list)
+    for one in domains:
+        filling = (one.slots, one.derived, one.defaults)
+        parts[tuple(tuple(sorted(some.items())) for some in filling)].append(one)
+    return list(parts.values())
+
+
+def _fill(alike: Sequence[ReviewedDomain], account: Settings, filler: Filler) -> Iterator[str]:
+    first = alike[0]
+    # An account keeps what was given alone: of the rest, what was accepted with the domain holds.
+    settings = {**first.defaults, **account.values}
     values: dict[str, str] = {}
-    for name in domain.slots:
-        value = _value(name, domain, account.values)
+    for name in first.slots:
+        value = _value(name, first, settings)
         if value is None:
-            return None
+            return
         values[name] = value
-    return fill_host(
-        domain.rule, domain.slots, values, private=private, wide_because=domain.wide_because
-    )
+    if not filler.is_match(first.slots, values):
+        return
+    for one in alike:
+        host = filler.fill(one.rule, one.slots, values, wide_because=one.wide_because)
+        if host is not None:
+            yield host
 
 
 def _value(name: str, domain: ReviewedDomain, settings: Mapping[str, str]) -> str | None:

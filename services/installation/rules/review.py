@@ -6,10 +6,11 @@ has the review can compute it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
+from itertools import accumulate, islice, takewhile
 from typing import NamedTuple
 
 from keyturn_contracts.catalog import (
@@ -21,6 +22,7 @@ from keyturn_contracts.catalog import (
     Party,
 )
 from keyturn_contracts.ids import Slug
+from keyturn_contracts.installation import DeclaredDomain
 from keyturn_contracts.message import Part
 from keyturn_contracts.templates import SLOT
 from pydantic import Field
@@ -33,11 +35,14 @@ PREVIEW = "This extension is a preview: nobody has certified it yet. It may chan
 
 MOST_DECLARED = 300
 """How many domains of a manifest are reached: an event has to fit a message."""
-MOST_FILLING = 64 * 1024
-"""How many characters what fills their slots has together, for the same reason: patterns,
-templates and defaults, counted once for each domain that shows them."""
+MOST_BYTES = 184 * 1024
+"""How long they are together in an event, with what fills their slots, for the same reason: beside
+them it has room for all that a brand may add, the hosts of its accounts, and what is proposed."""
 _TOO_MANY = f"Of an extension's domains the first {MOST_DECLARED} are reached: use `*.name`."
-_TOO_LONG = "What fills the slots of this extension's domains is too long: it is not reached."
+_TOO_LONG = (
+    "This extension's domains, with what fills their slots, are too long together: it is not "
+    "reached. Shorter patterns and templates leave room for it."
+)
 
 
 class ReviewedDomain(Part):
@@ -66,6 +71,25 @@ class ReviewedDomain(Part):
     def is_reached(self) -> bool:
         """Whether it is an address as it stands, and not one that an account has to complete."""
         return not self.slots and self.blocked_because is None
+
+    @property
+    def declared(self) -> DeclaredDomain:
+        """Return it as events tell it."""
+        return DeclaredDomain(
+            rule=self.rule,
+            slots=self.slots,
+            derived=self.derived,
+            defaults=self.defaults,
+            is_wide=self.wide_because is not None,
+        )
+
+    @property
+    def bytes_told(self) -> int:
+        """How long it is in an event; one that is reached stands in the effective list as well."""
+        if self.blocked_because is not None:
+            return 0
+        quoted = len(self.rule.encode()) + len('"",') if self.is_reached else 0
+        return len(self.declared.to_json()) + len(",") + quoted
 
 
 class ReviewedPermission(Part):
@@ -138,15 +162,23 @@ def review_of(manifest: Manifest, version: int, policy: Policy = PLAIN) -> Revie
     )
 
 
+def how_many_fit(domains: Iterable[ReviewedDomain]) -> int:
+    """Return how many of these, from the first, an event has room for."""
+    sizes = accumulate(one.bytes_told for one in islice(domains, MOST_DECLARED))
+    return sum(1 for _ in takewhile(lambda size: size <= MOST_BYTES, sizes))
+
+
 def _domains_of(manifest: Manifest, private: frozenset[str]) -> tuple[ReviewedDomain, ...]:
     """Read what is reached; what is blocked for being too much is shown as it is written."""
     fillings = _Fillings(manifest)
-    domains: list[ReviewedDomain] = []
-    for one in manifest.domains[:MOST_DECLARED]:
-        filling = fillings.of(one.slots)
-        domains.append(_unread(one, _TOO_LONG) if filling is None else _read(one, filling, private))
-    domains += (_unread(one, _TOO_MANY) for one in manifest.domains[MOST_DECLARED:])
-    return tuple(domains)
+    declared = manifest.domains[:MOST_DECLARED]
+    read = [_read(one, fillings.of(one.slots), private) for one in declared]
+    fitting = how_many_fit(read)
+    return (
+        *read[:fitting],
+        *(_unread(one, _TOO_LONG) for one in declared[fitting:]),
+        *(_unread(one, _TOO_MANY) for one in manifest.domains[MOST_DECLARED:]),
+    )
 
 
 def _unread(domain: DomainRule, problem: str) -> ReviewedDomain:
@@ -186,14 +218,9 @@ class _Filling(NamedTuple):
     derived: dict[str, tuple[str, ...]]
     defaults: dict[str, str]
 
-    @property
-    def size(self) -> int:
-        templates = (text for some in self.derived.values() for text in some)
-        return sum(map(len, (*self.slots.values(), *templates, *self.defaults.values())))
-
 
 class _Fillings:
-    """What fills the slots of a manifest's domains, as long as it is not too much together."""
+    """What fills the slots of a manifest's domains."""
 
     def __init__(self, manifest: Manifest) -> None:
         self._derived = {one.name: one.first_of for one in manifest.derived}
@@ -203,20 +230,12 @@ class _Fillings:
         self._defaults = {
             one.name: one.default for one in manifest.settings if one.default is not None
         }
-        self._size = 0
 
-    def of(self, slots: Mapping[str, str]) -> _Filling | None:
-        """Return what fills these slots, or None where it has become too much together."""
-        if not slots:
-            return _Filling({}, {}, {})
-        if self._size > MOST_FILLING:
-            return None
+    def of(self, slots: Mapping[str, str]) -> _Filling:
         derived = {name: self._derived[name] for name in slots if name in self._derived}
         names = frozenset(slots).union(*(self._names[name] for name in derived))
         defaults = {one: self._defaults[one] for one in sorted(names) if one in self._defaults}
-        filling = _Filling(dict(slots), derived, defaults)
-        self._size += filling.size
-        return None if self._size > MOST_FILLING else filling
+        return _Filling(dict(slots), derived, defaults)
 
 
 def canonical(part: Part) -> bytes:

@@ -3,42 +3,47 @@
 from collections.abc import Sequence
 from functools import lru_cache
 
+from keyturn_contracts.domains import DomainError
+from keyturn_contracts.domains.name import canonical_name
+from keyturn_contracts.domains.owners import refuse_ownerless
 from keyturn_contracts.domains.patterns import read_pattern
 from keyturn_contracts.templates import SLOT
 
 ANY_HOST = "any host that an account's settings name"
 SEVERAL_OWNERS = "the hosts of several owners, as its publisher says"
 
-_STRANGERS = (
-    "mail.unrelated-host.com",
-    "unrelated.org",
-    "www.unrelated7.net",
-    "api.eu.unrelated.io",
-    "unrelated.co.uk",
-    "smtp.unrelated.de",
-    "UNRELATED.COM",
-)
-"""Hosts of owners who have nothing to do with any extension, below suffixes of all kinds."""
 _KEPT = 1024
-"""Of how many patterns it is kept which strangers they let through."""
+"""Of how many patterns it is kept whether they are bound to owners."""
 
 
 def is_any_host(pattern: str, templates: Sequence[str] | None) -> bool:
     """Tell whether settings may make a stranger's host of a slot that is the whole host.
 
-    `templates` fill it where no setting does: what stands behind their last name is part of every
-    host. It is tried with a handful of hosts: a pattern that lets one of them through is not bound
-    to an owner. One that lets through none may still be wider than it looks; a review shows it.
+    They may not where all that the pattern matches ends in a name that one owner has, or in one of
+    a few such names. `templates` fill the slot where no setting does: what stands behind their last
+    name is the end of every host likewise.
     """
-    ends = [""] if templates is None else [_end_of(one) for one in templates]
-    return any(host.lower().endswith(end) for host in _let_through(pattern) for end in ends)
-
-
-def _end_of(template: str) -> str:
-    return SLOT.split(template)[-1].lower()
+    if templates and all(_is_of_an_owner(_end_of(one)) for one in templates):
+        return False
+    return not _is_bound(pattern)
 
 
 @lru_cache(maxsize=_KEPT)
-def _let_through(pattern: str) -> tuple[str, ...]:
-    read = read_pattern(pattern)
-    return tuple(one for one in _STRANGERS if read.matches_slot(one))
+def _is_bound(pattern: str) -> bool:
+    return all(_is_of_an_owner(end) for end in read_pattern(pattern).ends())
+
+
+def _end_of(template: str) -> str:
+    return SLOT.split(f".{template}")[-1]
+
+
+def _is_of_an_owner(end: str) -> bool:
+    """Tell whether all hosts with this end are one owner's; before its first dot is no whole label.
+
+    It is so of a name below which a wildcard may stand without a reason.
+    """
+    try:
+        refuse_ownerless(canonical_name(end.partition(".")[2]), wildcard=True)
+    except DomainError:
+        return False
+    return True

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from keyturn_contracts.message import Key
-from sqlalchemy import BigInteger, Integer, cast, func, literal, select
+from sqlalchemy import BigInteger, Integer, Text, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,7 +20,10 @@ _OF_KEYS = (
     ~AccountRow.is_deleted,
 )
 _PAIR = (AccountRow.brand_id, AccountRow.extension)
-_LINE = func.concat(AccountRow.id, " ", AccountRow.epoch, " ", AccountRow.sequence, "\n")
+# JSON parts what may hold any character.
+_LINE = func.concat(
+    cast(func.jsonb_build_array(AccountRow.id, AccountRow.name, AccountRow.creator), Text), "\n"
+)
 _LINES = func.string_agg(_LINE, aggregate_order_by(literal(""), AccountRow.id.collate("C")))
 _ACCOUNTS_DIGEST = func.encode(func.sha256(func.convert_to(_LINES, "UTF8")), "hex")
 _TOTALS = (

@@ -160,6 +160,31 @@ def test_the_work_of_a_pattern_is_in_the_order_of_its_positions(pattern: str) ->
     assert len(ours._follows) <= 3 * 400  # pyright: ignore[reportPrivateUsage]  it is what is counted
 
 
+@given(PATTERNS, VALUES)
+@example("a{2}", "aaa")
+@example("(?:a{0,2}b?){2}", "aabaab")
+def test_without_an_endless_repetition_nothing_longer_matches(pattern: str, value: str) -> None:
+    ours = read_pattern(pattern)
+
+    if ours.matches_slot(value) and not ours.is_endless:
+        assert len(value) <= ours.positions
+
+
+@pytest.mark.parametrize(
+    ("pattern", "longest", "work"),
+    [
+        ("[a-z]{1,63}", 253, 63 * 63),
+        ("[a-z]{1,63}", 10, 63 * 10),
+        ("[a-z]+", 253, 253),
+        ("(?:a{0,10}b)*", 2000, 11 * 2000),
+        ("(?:a{0,10}b)*", 200_000, 400_000),
+        ("a{1,}b?", 2000, 2 * 2000),
+    ],
+)
+def test_what_matching_takes_at_most(pattern: str, longest: int, work: int) -> None:
+    assert read_pattern(pattern).most_work(longest) == work
+
+
 @pytest.mark.parametrize(
     ("pattern", "expected"),
     [
@@ -195,6 +220,66 @@ def test_no_text_makes_it_fail_otherwise(pattern: str, value: str) -> None:
     except PatternError:
         return
     assert ours.matches_slot(value) == bool(re.fullmatch(pattern, value, re.ASCII))
+
+
+HOSTS = st.sampled_from(
+    ["a", "b", ".", r"\.", "[Aa]", "[ab]", "[a.]", "(?:a|b)", r"(?:b\.)?", "a+"]
+)
+
+
+@given(st.lists(HOSTS, max_size=6).map("".join) | PATTERNS, st.text("abA.1", max_size=7))
+@example("a|ba", "ba")
+@example("(?:a|b)+", "abba")
+@example(r"(?:.*\.)?ab", "a.ab")
+def test_what_matches_ends_in_one_of_its_ends(pattern: str, value: str) -> None:
+    ours = read_pattern(pattern)
+
+    if value and ours.matches_slot(value):
+        assert f".{value.lower()}".endswith(tuple(ours.ends()))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ends"),
+    [
+        (r"[a-z]+\.example\.com", {".example.com"}),
+        (r"(?:[a-z]+\.)?example\.com", {".example.com"}),
+        (r"(?:[a-z]+\.|)example\.com", {".example.com"}),
+        (r"[a-z]*example\.com", {"example.com"}),
+        (r"-?example\.com", {".example.com", ".-example.com"}),
+        (r"example\.com", {".example.com"}),
+        (r"(?:x\.example\.com)?", {".x.example.com"}),
+        (r"[Ee]x[a]mple\.C[Oo]m", {".example.com"}),
+        (r".+\.(?:com|org)", {".com", ".org"}),
+        (r".+\.com|.+", {""}),
+        (r".+\.com\d?", {""}),
+        (r".+\.com\.?", {".com", ".com."}),
+        (r"[^-]+\.com", {".com"}),
+        (r"[a-z].com", {"com"}),
+        ("", set[str]()),
+        ("a{0}", set[str]()),
+        (r"[a-z]+\.é", {".é"}),
+    ],
+)
+def test_the_ends_of_all_that_matches(pattern: str, ends: set[str]) -> None:
+    assert read_pattern(pattern).ends() == ends
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?:com)+",
+        "(?:a|b|c)" * 50,
+        "(?:a|b|c|d|e|f|g|h|i|j|k|l|m|n|o|p|q|r)+",
+        "(?:ab?c?){100}",
+        "(?:a|bc)+x",
+        "a{300}",
+    ],
+)
+def test_ends_are_few_and_short(pattern: str) -> None:
+    ends = read_pattern(pattern).ends()
+
+    assert 0 < len(ends) <= 16
+    assert all(len(one) <= 64 for one in ends)
 
 
 def test_no_more_than_a_few_automata_are_kept() -> None:

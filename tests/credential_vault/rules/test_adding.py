@@ -19,7 +19,6 @@ from shared.decisions import Applied, Later, NotYetKnown, Refused
 from shared.messaging.envelope import Asked
 from tests.credential_vault.given import (
     ADA,
-    COMPLETE,
     ENTITLED,
     NOW,
     PUBLISHED,
@@ -67,7 +66,8 @@ def test_an_account_that_is_added_waits_for_its_provider_and_nobody_hears_of_it(
 
     assert isinstance(decision, Later)
     added = decision.state.account
-    assert added == replace(BEING_ADDED, versions=(replace(FIRST, claim=None),), settings=COMPLETE)
+    first = replace(FIRST, claim=None, settings=SETTINGS)
+    assert added == replace(BEING_ADDED, settings=SETTINGS, versions=(first,))
     assert added is not None
     pending = added.pending
     assert pending is not None

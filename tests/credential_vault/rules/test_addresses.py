@@ -15,6 +15,7 @@ from services.credential_vault.rules.addresses import (
 )
 from services.credential_vault.rules.entitlement import Entitlement
 from tests.credential_vault.given import COMPLETE, PAGER, SMTP
+from tests.credential_vault.watched import Watched
 
 HOST = {"host": "mail.example.com", "port": "587"}
 
@@ -96,6 +97,20 @@ def test_a_slot_whose_value_does_not_fit_covers_nothing_and_says_why(
 
 def test_a_slot_that_nobody_filled_covers_nothing() -> None:
     assert why_not("https://mail.example.com", rule("{region}.example.com", region="[a-z]+"), x="")
+
+
+@pytest.mark.parametrize(("pattern", "is_good"), [("[a-z]+", True), ("[0-9]+", False)])
+def test_a_value_is_matched_once_with_a_pattern_that_many_domains_have(
+    pattern: str, *, is_good: bool
+) -> None:
+    many = [rule(f"{{team}}.d{one}.example.com", team=pattern) for one in range(100)]
+    manifest = SMTP.model_copy(update={"domains": tuple(many)})
+    team = Watched("acme")
+
+    reach = reach_of(manifest, {"team": team})
+
+    assert team.reads == 1
+    assert reach.rules.allows("acme.d99.example.com", 443) == is_good
 
 
 def test_what_a_brand_added_is_reached_where_the_extension_lets_it() -> None:

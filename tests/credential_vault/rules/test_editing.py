@@ -98,7 +98,7 @@ def test_settings_that_are_not_given_stay_and_given_ones_replace_all() -> None:
 
     for given, expected in (
         (None, elsewhere),
-        ({"host": "new.example.com"}, {**COMPLETE, "host": "new.example.com"}),
+        ({"host": "new.example.com"}, {"host": "new.example.com"}),
     ):
         decision = rotate(before, EDIT.model_copy(update={"settings": given}))
         assert isinstance(decision, Later)
@@ -107,6 +107,26 @@ def test_settings_that_are_not_given_stay_and_given_ones_replace_all() -> None:
         pending = decision.state.account.pending
         assert pending is not None
         assert pending.settings == expected
+
+
+@pytest.mark.parametrize(
+    ("kept", "reason"),
+    [
+        ({**COMPLETE, "dropped": "x"}, None),
+        ({"dropped": "x"}, "settings_invalid"),
+        ({**COMPLETE, "port": "none", "dropped": "x"}, "settings_invalid"),
+    ],
+    ids=["of no name any more", "without one that is needed", "with one that is wrong"],
+)
+def test_kept_settings_are_judged_but_for_those_that_the_manifest_dropped(
+    kept: dict[str, str], reason: str | None
+) -> None:
+    decision = rotate(account(settings=kept))
+
+    assert (decision.reason if isinstance(decision, Refused) else None) == reason
+    given = rotate(account(settings=kept), EDIT.model_copy(update={"settings": kept}))
+    assert isinstance(given, Refused), "what somebody gives is judged whole"
+    assert given.reason == "settings_invalid"
 
 
 def test_an_edit_is_judged_by_the_manifest_at_once() -> None:

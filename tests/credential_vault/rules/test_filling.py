@@ -7,7 +7,7 @@ from keyturn_contracts.catalog import DerivedSetting, DomainRule, FieldSpec, Man
 from keyturn_contracts.installation import DeclaredDomain
 
 from services.credential_vault.rules.entitlement import Entitlement, in_force
-from services.credential_vault.rules.fields import complete_settings, with_derived
+from services.credential_vault.rules.fields import check_settings, with_defaults, with_derived
 from services.credential_vault.rules.filling import Filling, filled_by, filling_of
 from tests.credential_vault.given import PAGER, PUBLISHED, SMTP
 
@@ -65,8 +65,9 @@ def test_whatever_a_newer_manifest_says_a_slot_comes_out_as_accepted(newer: Mani
     assert with_derived(filled, {})["made"] == "eu.example.com"
     assert with_derived(filled, {"region": "us"})["made"] == "us.example.com"
     assert with_derived(filled, {"region": "us", "made": "evil"})["made"] == "us.example.com"
-    assert "host" not in complete_settings(filled, {})
-    assert complete_settings(filled, {"region": "us"})["region"] == "us"
+    assert "host" not in with_defaults(filled, {})
+    assert with_defaults(filled, {"region": "us"})["region"] == "us"
+    check_settings(filled, {"region": "us"})
 
 
 def test_a_slot_that_nothing_accepted_makes_is_absent() -> None:
@@ -82,6 +83,23 @@ def test_what_fills_no_slot_is_as_the_newest_manifest_says() -> None:
     filled = filled_by(manifest({"folder": "/new"}, {"path": ("{folder}/x",)}), ACCEPTED)
 
     assert with_derived(filled, {})["path"] == "/new/x"
+
+
+def test_what_was_accepted_is_filled_in_however_long_it_is() -> None:
+    """A manifest's bounds may be newer than what somebody accepted."""
+    name, long = "x" * 300, "{host}" + "a" * 600
+    told = DeclaredDomain(
+        rule=f"{{{name}}}",
+        slots={name: ".*"},
+        derived={name: (long,) * 20},
+        defaults={"host": "b" * 3000, f"{name}y": "c"},
+    )
+    accepted = filling_of([told]) or Filling()
+
+    filled = filled_by(manifest({}, {}), replace(accepted, names=accepted.names | {f"{name}y"}))
+
+    assert with_derived(filled, {})[name] == "b" * 3000 + "a" * 600
+    assert with_defaults(filled, {})[f"{name}y"] == "c"
 
 
 @pytest.mark.parametrize(

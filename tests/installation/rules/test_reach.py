@@ -1,9 +1,12 @@
 """Which addresses accounts' settings give, and what the effective list is made of."""
 
+import pytest
+from keyturn_contracts.catalog import FieldSpec
 from keyturn_contracts.installation import MAX_HOSTS, AccountHost
 
 from services.installation.rules.reach import Settings, effective, hosts_of
 from services.installation.rules.review import Review
+from tests.credential_vault.watched import Watched
 from tests.installation import given
 from tests.installation.given import API, SERVER, domain, review
 from tests.installation.rules.on_desk import added, installation
@@ -47,6 +50,25 @@ def test_a_private_host_gives_one_where_an_operator_allowed_it() -> None:
     assert found == ["localhost:587"]
 
 
+def test_a_setting_that_is_left_out_has_the_default_that_was_accepted() -> None:
+    port = FieldSpec(name="port", title="Port", default="587")
+    filled = review(settings=(FieldSpec(name="host", title="Host"), port))
+    made = review(
+        domains=(domain("{server}", slots={"server": given.HOST}),),
+        derived=(given.derived("server", "{region}.example.com"),),
+        settings=(FieldSpec(name="region", title="Region", default="eu"),),
+    )
+    host = Settings({"host": "smtp.example.net"})
+
+    assert given_by(filled, host) == ["smtp.example.net:587"]
+    assert given_by(filled, settings(port="25")) == ["smtp.example.net:25"]
+    assert given_by(filled, settings(port="")) == [], "it was given, and is empty"
+    assert given_by(made, Settings({}), Settings({"region": "us"})) == [
+        "eu.example.com",
+        "us.example.com",
+    ]
+
+
 def test_a_setting_that_is_missing_gives_nothing() -> None:
     assert given_by(review(), Settings({"host": "smtp.example.net"})) == []
 
@@ -68,6 +90,17 @@ def test_a_slot_may_be_filled_by_the_first_complete_template() -> None:
         "my.example.org"
     ]
     assert given_by(shown, Settings({"other": "acme"})) == []
+
+
+@pytest.mark.parametrize(("pattern", "hosts"), [("[a-z]+", 100), ("[0-9]+", 0)])
+def test_a_value_is_matched_once_with_a_pattern_that_many_domains_have(
+    pattern: str, hosts: int
+) -> None:
+    many = (domain(f"{{host}}.d{one}.example.com", slots={"host": pattern}) for one in range(100))
+    shown, host = review(domains=tuple(many)), Watched("acme")
+
+    assert len(given_by(shown, settings(host=host), settings(host=host, port="25"))) == hosts
+    assert host.reads == 1
 
 
 def test_a_slot_below_a_name_stays_below_it() -> None:

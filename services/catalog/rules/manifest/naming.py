@@ -4,10 +4,21 @@ import unicodedata
 from collections.abc import Sequence
 
 from keyturn_contracts.domains.name import INVISIBLE, described
-from keyturn_contracts.domains.scripts import is_in_everyday_script, latin_looks
+from keyturn_contracts.domains.scripts import is_everyday_letter, latin_looks, mixes_scripts
 
-_LOOKS_LIKE = {"0": "o", "1": "l", "i": "l"}
-"""Within Latin letters and digits; as are `rn` and `vv` (UTS #39, confusables.txt)."""
+_LOOKS_LIKE = {"0": "o", "1": "l", "i": "l", "3": "e", "4": "a", "5": "s", "7": "t"}
+"""Within Latin letters and digits; as are `rn` and `vv` (UTS #39, confusables.txt). Of the digits,
+what people write for letters."""
+_SIGNS = frozenset(
+    {
+        *"+\u00a9\u00ae",
+        # Quotation marks, dashes and dots; of Chinese and Japanese, Arabic and Hebrew too.
+        *"\u2018\u2019\u201c\u201d\u201e\u00ab\u00bb\u2010\u2013\u2014\u00b7\u2022",
+        *"\u3001\u3002\u300c\u300d\u30fb\u060c\u05f3\u05f4",
+    }
+)
+"""What may stand in a name beside letters, digits and the punctuation of ASCII; `™` is two letters
+here. Other signs look like letters, as the euro's does."""
 _TOO_SHORT_TO_STAND_OUT = 5
 _LOOKS_LIKE_TWO = {"m": "rn", "w": "vv"}
 
@@ -16,10 +27,14 @@ def passes_for(name: str, other: str) -> bool:
     """Tell whether the letters and digits of a name could be taken for another's.
 
     Case, accents, spaces, punctuation and what is invisible make no difference, nor does a letter
-    of another script that looks alike. A longer name passes for it too, as `Keyturn Inc.` does;
-    not for one so short that it stands in other words by chance.
+    of another script that looks alike; a plus sign may be a t. A longer name passes for it too, as
+    `Keyturn Inc.` does; not for one so short that it stands in other words by chance.
     """
-    seen, meant = _seen(name), _seen(other)
+    composed, meant = unicodedata.normalize("NFKC", name), _seen(other)
+    return any(_stands_in(_seen(one), meant) for one in {composed, composed.replace("+", "t")})
+
+
+def _stands_in(seen: Sequence[frozenset[str]], meant: Sequence[frozenset[str]]) -> bool:
     if len(meant) < _TOO_SHORT_TO_STAND_OUT:
         return bool(meant) and len(seen) == len(meant) and _same(seen, meant)
     return any(_same(seen[at:], meant) for at in range(len(seen) - len(meant) + 1))
@@ -31,14 +46,31 @@ def _same(seen: Sequence[frozenset[str]], meant: Sequence[frozenset[str]]) -> bo
 
 
 def unreadable_in(name: str) -> str | None:
-    """Return, in words, a letter of a script that few people read, or None.
+    """Return, in words, a character that is not everyday's in a name, or None.
 
-    Such a letter may look like any other, and nobody would know better.
+    It may look like any letter, and nobody would know better.
     """
-    for one in unicodedata.normalize("NFKC", name):
-        if unicodedata.category(one) in {"Lu", "Ll", "Lt", "Lo"} and not is_in_everyday_script(one):
-            return described(one)
-    return None
+    composed = unicodedata.normalize("NFKC", name)
+    return next((described(one) for one in composed if not _is_readable(one)), None)
+
+
+def _is_readable(character: str) -> bool:
+    match unicodedata.category(character):
+        case "Lu" | "Ll" | "Lt" | "Lo":
+            return is_everyday_letter(character)
+        case "Nl" | "No":
+            return False
+        case "Sm" | "Sc" | "Sk" | "So":
+            return character in _SIGNS
+        case category:
+            return category[0] != "P" or character.isascii() or character in _SIGNS
+
+
+def mixed_word_in(name: str) -> str | None:
+    """Return a word whose letters are of several scripts, or None."""
+    composed = unicodedata.normalize("NFKC", name)
+    words = "".join(one if unicodedata.category(one)[0] in "LMNC" else " " for one in composed)
+    return next((word for word in words.split() if mixes_scripts(word)), None)
 
 
 def has_letters(name: str) -> bool:

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 
 from keyturn_contracts.catalog import Manifest
 
-from services.catalog.rules.manifest.naming import has_letters, passes_for, unreadable_in
+from services.catalog.rules.manifest.naming import (
+    has_letters,
+    mixed_word_in,
+    passes_for,
+    unreadable_in,
+)
 
 FIRST_PARTY = "keyturn"
 """The publisher of what the platform itself makes; nobody else goes by it."""
@@ -33,8 +38,13 @@ def problems_of_publishers_name(manifest: Manifest, platform: str) -> Iterator[s
             yield f"{place}: {name} has no letter in it; use the publisher's name."
         elif letter := unreadable_in(name):
             yield (
-                f"{place}: {letter} is of a script that few people read, so that it could pass "
-                "for another letter; write the name in another script."
+                f"{place}: {letter} is nothing that everybody reads in a name, so that it could "
+                "pass for another letter; write the name without it."
+            )
+        elif word := mixed_word_in(name):
+            yield (
+                f"{place}: {word} has letters of several scripts, so that they could pass for "
+                "others; write each word in one."
             )
 
 

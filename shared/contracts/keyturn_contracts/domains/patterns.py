@@ -9,10 +9,21 @@ flags) is refused.
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+from keyturn_contracts.domains.characters import (
+    LAST,
+    PatternError,
+    Ranges,
+    meant,
+    of_class,
+    one_letter,
+    outside,
+)
 
 _LONGEST_PATTERN = 500
 _LONGEST_IN_A_SLOT = 253
@@ -21,28 +32,12 @@ _MOST_WORK = 400_000
 _MOST_POSITIONS = 400
 """`[^@\\s]{1,64}@[^@\\s]{1,255}`, an address of RFC 5321, has 320."""
 _DEEPEST = 20
+_MOST_ENDS = 16
+_LONGEST_END = 64
 _REPEAT = re.compile(r"([*+?])|\{(\d{1,4})(?:(,)(\d{1,4})?)?\}", re.ASCII)
 _ESCAPE = re.compile(r"\\[dDwWsS]|\\[^A-Za-z0-9]")
 _CLASS = re.compile(r"\[\^?\]?(?:[^\]\\\[]|\\[dDwWsS]|\\[^A-Za-z0-9])*\]")
-_IN_A_CLASS = re.compile(r"\\.|.", re.DOTALL)
-_AMBIGUOUS = re.compile(r"--|&&|~~|\|\|")
-"""Python warns that these may come to mean something else in a class."""
 _ORDINARY = re.compile(r"[^\\.\[()|*+?{^$]")
-
-Ranges = tuple[tuple[str, str], ...]
-"""The characters that fit: from the first of a pair to its second, both included; in order."""
-
-_FIRST, _LAST = "\0", "\U0010ffff"
-_NAMED: dict[str, Ranges] = {
-    "d": (("0", "9"),),
-    "w": (("0", "9"), ("A", "Z"), ("_", "_"), ("a", "z")),
-    "s": (("\t", "\r"), (" ", " ")),
-}
-"""What `re.ASCII` means by a backslash and this letter, in order; the capital is all the rest."""
-
-
-class PatternError(ValueError):
-    """A pattern that is not understood; the text says what of it."""
 
 
 class _Part(NamedTuple):
@@ -62,6 +57,8 @@ class Pattern:
 
     positions: int
     """How many characters it has, each repetition counted: what reading and matching it costs."""
+    is_endless: bool
+    """Whether values of any length may match; of another pattern, none longer than `positions`."""
     _fits: tuple[tuple[Ranges, int], ...]
     """Which positions a character of these ranges fits."""
     _follows: tuple[tuple[int, int], ...]
@@ -79,6 +76,14 @@ class Pattern:
         """
         return len(value) * self.positions <= _MOST_WORK and self._matches(value)
 
+    def most_work(self, longest: int) -> int:
+        """Return how many characters times positions a value takes at most, of so many or fewer.
+
+        Where no repetition is endless, nothing is left to follow behind the last position.
+        """
+        read = longest if self.is_endless else min(longest, self.positions)
+        return min(read * self.positions, _MOST_WORK)
+
     def begins_with(self, text: str) -> bool:
         """Tell whether everything that it matches begins so, in whichever of its alternatives."""
         possible, ends = self._whole.first, self._whole.nullable
@@ -88,6 +93,43 @@ class Pattern:
             ends = bool(possible & self._whole.last)
             possible = self._after(possible)
         return True
+
+    def ends(self) -> frozenset[str]:
+        r"""Return texts of which everything that it matches ends in one, in small letters.
+
+        As if a dot stood before each value, so that what follows a dot is whole labels: of
+        `(?:[a-z]+\.)?example\.com` it is `.example.com`, of `[a-z]*example\.com` `example.com`.
+        An end may be shorter than it could be, and is empty where a value may end in anything.
+        The empty value is left aside; where nothing else matches there is no end.
+        """
+        found: set[str] = set()
+        growing = deque([("", self._whole.last)])
+        letters = [(one_letter(ranges), positions) for ranges, positions in self._fits]
+        letters.append((".", self._start))
+        while growing:
+            text, possible = growing.popleft()
+            before = None if len(text) == _LONGEST_END else _parted(letters, possible)
+            if before is None or len(found) + len(growing) + len(before) > _MOST_ENDS:
+                found.add(text)
+                continue
+            for letter, positions in before.items():
+                if positions & self._start:
+                    found.add(letter + text)
+                else:
+                    growing.append((letter + text, self._before(positions)))
+        return frozenset(found)
+
+    @property
+    def _start(self) -> int:
+        """The position of the dot before the whole value."""
+        return 1 << self.positions
+
+    def _before(self, fitting: int) -> int:
+        before = self._start if fitting & self._whole.first else 0
+        for last, first in self._follows:
+            if fitting & first:
+                before |= last
+        return before
 
     def _matches(self, value: str) -> bool:
         if not value:
@@ -114,7 +156,7 @@ class Pattern:
     def _fitting(self, character: str) -> int:
         fitting = 0
         for ranges, positions in self._fits:
-            before = bisect_right(ranges, (character, _LAST))
+            before = bisect_right(ranges, (character, LAST))
             if before and character <= ranges[before - 1][1]:
                 fitting |= positions
         return fitting
@@ -158,6 +200,7 @@ class _Reader:
         self._depth = 0
         self._read = 0
         self._positions = 0
+        self._is_endless = False
         self._fits: dict[Ranges, int] = {}
         self._follows: list[tuple[int, int]] = []
 
@@ -165,7 +208,8 @@ class _Reader:
         part = self._alternatives()
         if self._at < len(self._text):
             raise PatternError("a bracket closes that was not opened")
-        return Pattern(self._positions, tuple(self._fits.items()), tuple(self._follows), part)
+        fits, follows = tuple(self._fits.items()), tuple(self._follows)
+        return Pattern(self._positions, self._is_endless, fits, follows, part)
 
     def _alternatives(self) -> _Part:
         part = self._sequence()
@@ -206,6 +250,7 @@ class _Reader:
         if self._at < len(self._text) and self._text[self._at] in "*+?{":
             raise PatternError("a repetition is repeated")
         if most is None:
+            self._is_endless = True
             self._follow(copies[-1].last, copies[-1].first)
         return self._in_order(copies, least) if most != 0 else _NOTHING
 
@@ -237,12 +282,12 @@ class _Reader:
         if self._take("("):
             return self._group()
         if self._take("."):
-            return self._position(_outside((("\n", "\n"),)))
+            return self._position(outside((("\n", "\n"),)))
         for kind in (_ESCAPE, _CLASS, _ORDINARY):
             if (found := kind.match(self._text, self._at)) is not None:
                 self._at = found.end()
                 is_class = kind is _CLASS
-                return self._position(_class(found[0]) if is_class else _meant(found[0]))
+                return self._position(of_class(found[0]) if is_class else meant(found[0]))
         raise PatternError(f"{self._text[self._at : self._at + 2]} is not understood")
 
     def _group(self) -> _Part:
@@ -288,52 +333,12 @@ def _bounds(found: re.Match[str]) -> tuple[int, int | None]:
     return least, int(found[4])
 
 
-@lru_cache(maxsize=512)
-def _class(text: str) -> Ranges:
-    """Return what fits a class in brackets."""
-    if _AMBIGUOUS.search(text):
-        raise PatternError(f"{text} is ambiguous")
-    is_negated = text.startswith("[^")
-    tokens = _IN_A_CLASS.findall(text[1 + is_negated : -1])
-    if not tokens:
-        raise PatternError(f"{text} is no class")
-    ranges: list[tuple[str, str]] = []
-    while tokens:
-        low = _meant(tokens.pop(0))
-        # A hyphen at the end is one.
-        if len(tokens) > 1 and tokens[0] == "-":
-            low = _between(low, _meant(tokens[1]), text)
-            del tokens[:2]
-        ranges += low
-    outside = _outside(ranges)
-    return outside if is_negated else _outside(outside)
-
-
-def _meant(token: str) -> Ranges:
-    """Return what fits a character, with a backslash before it or without."""
-    character = token[-1]
-    named = _NAMED.get(character.lower()) if token != character else None
-    if named is None:
-        return ((character, character),)
-    return named if character.islower() else _outside(named)
-
-
-def _between(low: Ranges, high: Ranges, text: str) -> Ranges:
-    match low, high:
-        case ((first, same),), ((last, likewise),) if first == same <= last == likewise:
-            return ((first, last),)
-        case _:
-            raise PatternError(f"{text} is no class")
-
-
-def _outside(ranges: Iterable[tuple[str, str]]) -> Ranges:
-    """Return all other characters, in order and apart."""
-    outside: list[tuple[str, str]] = []
-    first = _FIRST
-    for low, high in sorted(ranges):
-        if first < low:
-            outside.append((first, chr(ord(low) - 1)))
-        if high == _LAST:
-            return tuple(outside)
-        first = max(first, chr(ord(high) + 1))
-    return (*outside, (first, _LAST))
+def _parted(letters: Iterable[tuple[str | None, int]], possible: int) -> dict[str, int] | None:
+    """Part positions by the one letter that fits each, or return None where others fit."""
+    parted: dict[str, int] = {}
+    for letter, positions in letters:
+        if here := positions & possible:
+            if letter is None:
+                return None
+            parted[letter] = parted.get(letter, 0) | here
+    return parted

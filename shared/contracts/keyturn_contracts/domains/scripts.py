@@ -50,8 +50,8 @@ _PASS_FOR_LATIN = {script: frozenset(letters) for script, letters in _LOOKS.item
 
 _CAPITALS_LOOK = dict(
     zip(
-        "АВЕЅІЈКМНОРСТУХҮԌԚԜҺΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹՍՕՏԼĸ",
-        "abesijkmhopctyxygqwhabezhikmnoptyxcuoslk",
+        "АВЕЅІЈКМНОРСТУХҮԌԚԜҺΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹՍՕՏԼĸЄҚЦЯИΞŊʋռ",
+        "abesijkmhopctyxygqwhabezhikmnoptyxcuoslkekurnenun",
         strict=True,
     )
 )
@@ -68,6 +68,8 @@ _USED_IN_ONE_PLACE: Mapping[str, frozenset[str]] = {
 }
 """Letters that pass for i, o, p and e, and the top-level domains whose languages have them."""
 
+_LETTERS = frozenset({"Lu", "Ll", "Lt", "Lo"})
+"""Categories; a letter that modifies another may be of any script."""
 _PASSES_FOR_PUNCTUATION = re.compile(
     # Strokes that look like a slash, alone between what is not Chinese or Japanese.
     "[a-z0-9_-][ノンソゾ丶乀乁丿][a-z0-9_-]"
@@ -107,10 +109,17 @@ def latin_looks(character: str) -> frozenset[str]:
     return frozenset(looks)
 
 
-def is_in_everyday_script(character: str) -> bool:
-    """Tell whether many people read the script of a letter; what is in every script is."""
+def is_everyday_letter(character: str) -> bool:
+    """Tell whether many people read a letter; what is in every script they do."""
     script = _script_of(character)
-    return script is None or script in _RECOMMENDED
+    return script is None or (script in _RECOMMENDED and _is_everyday(character.lower()[0]))
+
+
+def mixes_scripts(word: str) -> bool:
+    """Tell whether a word has letters of scripts that are not written together."""
+    letters = "".join(one for one in word if unicodedata.category(one) in _LETTERS)
+    scripts = {script for one in letters if (script := _script_of(one)) is not None}
+    return _are_mixed(scripts, letters)
 
 
 def _script_of(character: str) -> str | None:
