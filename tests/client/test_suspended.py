@@ -80,7 +80,9 @@ async def test_all_pages_are_read_and_a_refusal_names_the_tasks_and_reasons() ->
         service.suspended = [page(tasks[0], after="1", mail=2), page(*tasks[1:], mail=3)]
         await suspended.read()
 
-        with pytest.raises(SuspendedError, match="task send may not use account mail") as refused:
+        with pytest.raises(
+            SuspendedError, match="its task send is suspended, which may not use account mail"
+        ) as refused:
             suspended.check("w1", ["mail", "chat"])
         assert (refused.value.reason, refused.value.tasks) == ("suspended", tasks[:2])
         assert refusal(suspended, "w2") == "suspended"

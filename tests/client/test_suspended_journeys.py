@@ -46,7 +46,9 @@ async def test_a_revocation_stops_one_members_workflows_and_nobody_elses(brand: 
         await engine.settled()
 
         await until_stopped(engine)
-        with pytest.raises(SuspendedError, match="task send may not use account mail") as stopped:
+        with pytest.raises(
+            SuspendedError, match="its task send is suspended, which may not use account mail"
+        ) as stopped:
             async with engine.run("theirs"):
                 pass
         [task] = stopped.value.tasks
