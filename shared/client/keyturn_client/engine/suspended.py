@@ -98,7 +98,7 @@ class Suspended:
         """
         if tasks := self._tasks.get(workflow_id):
             first, *others = tasks
-            more = f" So are {len(others)} more of its tasks." if others else ""
+            more = f" Others of its tasks are too: {len(others)}." if others else ""
             raise SuspendedError(
                 "suspended",
                 f"Workflow {workflow_id} is not run: its task {first.task_id} is suspended, which "

@@ -95,6 +95,8 @@ class Follower:
             if not await self._read(source, _ASK_SECONDS):
                 # Reading waits for a broker that is away without a word; asking does not.
                 await _answered(source.reader.ends())
+        # Where there was nothing to hear: who waits for a copy that is new enough looks again.
+        self._hear(())
 
     async def _read_for(self, source: "_Source", seconds: float) -> None:
         end = now() + seconds
