@@ -10,10 +10,11 @@ import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from uuid import uuid4
 
-import httpx
 from keyturn_client import (
     Backend,
     BackendSettings,
@@ -68,8 +69,11 @@ class World:
             access=self.url("access"),
         )
 
+    def port(self, service: str) -> int:
+        return self.stack.settings_of(service).http.port
+
     def url(self, service: str) -> str:
-        return f"http://127.0.0.1:{self.stack.settings_of(service).http.port}"
+        return f"http://127.0.0.1:{self.port(service)}"
 
     def kafka(self, principal: str) -> Kafka:
         return kafka_of(RunningKafka(self.stack.plan), principal, self.folder)
@@ -96,10 +100,15 @@ class World:
     def wait_ready(self, service: str) -> None:
         def is_ready() -> bool:
             assert self.processes[service].poll() is None, self.log(service)[-3000:]
+            # Not by the library of the others: each of its clients reads all certificates first.
+            connection = HTTPConnection("127.0.0.1", self.port(service), timeout=5)
             try:
-                return httpx.get(f"{self.url(service)}/health/ready", trust_env=False).is_success
-            except httpx.TransportError:
+                connection.request("GET", "/health/ready")
+                return connection.getresponse().status == HTTPStatus.OK
+            except OSError:
                 return False
+            finally:
+                connection.close()
 
         until(is_ready, within=60)
 

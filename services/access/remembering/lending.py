@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, cast
 
@@ -93,12 +93,19 @@ def _read(value: Any, name: str, view: View) -> Remembered | None:
 
     It says itself what it is an answer to: one that came to another question is none.
     """
-    named, lent, until, allowed, body = cast("bytes", value).split(b"\n", 4)
+    try:
+        return _read_written(cast("bytes", value), name, view)
+    except ValueError:
+        return None  # Somebody else has written there: the database says it.
+
+
+def _read_written(value: bytes, name: str, view: View) -> Remembered | None:
+    named, lent, until, allowed, body = value.split(b"\n", 4)
     if named != name.encode():
         return None
     snapshot = Snapshot(lent.decode())
     # It sees all that `since` sees, and nothing that the last look does not.
     if snapshot.xmin < view.brand.since.xmax or snapshot.xmax > view.seen.xmin:
         return None
-    moment = datetime.fromisoformat(until.decode()) if until else None
+    moment = datetime.fromisoformat(until.decode()).astimezone(UTC) if until else None
     return Remembered(body, allowed == b"1", moment)

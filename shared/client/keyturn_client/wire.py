@@ -155,10 +155,22 @@ async def start_client(client: Client, kafka: Kafka) -> None:
 
 
 async def stop_client(client: Client) -> None:
-    # It would wait for batches that nobody takes; what matters was acknowledged before.
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
-        async with asyncio.timeout(_STOP_SECONDS):
-            await client.stop()
+    """Stop it, and wait for that some seconds; whoever stops it lives on, whatever becomes of it.
+
+    In a task of its own: aiokafka awaits tasks that it has cancelled, and their `CancelledError`
+    would end whoever awaits it, as if that one had been cancelled.
+    """
+    stopping = asyncio.create_task(client.stop())
+    try:
+        # It would wait for batches that nobody takes; what matters was acknowledged before.
+        await asyncio.wait([stopping], timeout=_STOP_SECONDS)
+    finally:
+        if not stopping.done():
+            stopping.cancel()
+    if stopping.done() and not stopping.cancelled():
+        error = stopping.exception()
+        if error is not None and not isinstance(error, KafkaError | OSError):
+            raise error
 
 
 class Publisher:
