@@ -21,7 +21,7 @@ async def brand_connection(context: Context, actor: Actor) -> AsyncGenerator[Asy
 
 @asynccontextmanager
 async def connection_for(context: Context, brand: str) -> AsyncGenerator[AsyncConnection]:
-    """Connect as the reader for a brand that was named and not verified yet: for keys alone."""
+    """Connect as the reader for a brand. One that is not verified yet: read keys by it alone."""
     async with context.reader.connect() as connection:
         # Ends with the transaction, and that ends with the connection's return to its pool.
         await connection.execute(_FOR_BRAND, {"brand": brand})

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Literal
 
 from keyturn_contracts.access import MemberChanged
-from keyturn_contracts.actor import Actor, Role
+from keyturn_contracts.actor import BRAND_ROLES, Actor, Role
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.orm import aliased
@@ -24,9 +24,8 @@ Listed = Literal["administrator", "member", "absent"]
 """What a brand's list says of somebody. A brand without a list says nothing."""
 LoadListed = Callable[[AsyncConnection, Collection[Person]], Awaitable[dict[Person, Listed]]]
 
-_OF_A_BRAND: frozenset[Role] = frozenset({"administrator", "member"})
 _TAKEN: Mapping[Listed, frozenset[Role]] = {
-    "absent": _OF_A_BRAND,
+    "absent": BRAND_ROLES,
     "member": frozenset({"administrator"}),
     "administrator": frozenset(),
 }
@@ -74,7 +73,7 @@ async def load_listed(
 
 def people_of(actors: Iterable[Actor]) -> set[Person]:
     """Return those for whom a list may make a difference: no engines, and no mere operators."""
-    return {(one.brand, one.subject) for one in actors if one.roles & _OF_A_BRAND}
+    return {(one.brand, one.subject) for one in actors if one.roles & BRAND_ROLES}
 
 
 def narrowed(actor: Actor, listed: Mapping[Person, Listed]) -> Actor:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keyturn_contracts.access import MemberRole, MemberState
-from keyturn_contracts.actor import Actor
+from keyturn_contracts.actor import BRAND_ROLES, Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class MemberList:
 
 def is_of_the_brand(actor: Actor) -> bool:
     """Tell whether an issuer vouches for them as somebody of the brand: no engine, no operator."""
-    return not actor.roles.isdisjoint({"administrator", "member"})
+    return not actor.roles.isdisjoint(BRAND_ROLES)
 
 
 def is_administrator(actor: Actor, members: MemberList) -> bool:

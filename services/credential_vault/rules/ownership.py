@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Literal, Never
 
-from keyturn_contracts.actor import Actor, Role
+from keyturn_contracts.actor import BRAND_ROLES, Actor
 from keyturn_contracts.credential_vault import (
     DeleteAccount,
     EditAccount,
@@ -19,7 +19,6 @@ from shared.decisions import NotYetKnown, Refused
 from shared.messaging.envelope import Asked
 
 AskedOfOwners = Asked[EditAccount | EditCredentials | VerifyAccount | DeleteAccount]
-_OF_A_BRAND: frozenset[Role] = frozenset({"administrator", "member"})
 
 
 def who(actor: Actor) -> Who:
@@ -35,8 +34,9 @@ def owned(
 
     Raises `NotYetKnown` where news on its way may say otherwise. While nobody owns the account its
     creator, or the administrators, are about to be made owners. An administrator may have been made
-    one just now. Nobody else can be: theirs is refused at once, so that who has no right to it does
-    not keep the account's owners waiting either, for whom its key is held meanwhile.
+    one just now. All others are refused at once, so that who has no right to it does not keep the
+    account's owners waiting either, for whom its key is held meanwhile. That is too early for one
+    who was made an owner just now in a brand without a list, where not only administrators can be.
     """
     account_id = asked.command.account_id
     if desk is None or desk.account is None or not desk.account.is_known:
@@ -45,7 +45,7 @@ def owned(
     extension = desk.account.extension
     facts = replace(desk.facts, accounts={account_id: AccountFact(extension)})
     decision = decide(facts, member, action, account_id, asked.at)
-    if decision.code == "not_a_member" or not roles & _OF_A_BRAND:
+    if decision.code == "not_a_member" or not roles & BRAND_ROLES:
         return Refused(
             "not_an_owner",
             f"Only members of the brand can change its accounts, and {member} is none: ask one of "

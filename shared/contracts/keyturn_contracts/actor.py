@@ -14,6 +14,8 @@ from pydantic import TypeAdapter, ValidationError
 from keyturn_contracts.keys import SigningKey, algorithm_of
 
 Role = Literal["operator", "publisher", "administrator", "member"]
+BRAND_ROLES: frozenset[Role] = frozenset({"administrator", "member"})
+"""Those of a brand's own people, on which its list of members has a say."""
 _ROLES = TypeAdapter(frozenset[Role])
 
 COMMAND_TYPE = "keyturn-command+jwt"
