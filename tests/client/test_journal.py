@@ -188,6 +188,22 @@ def test_a_part_of_everything_carries_what_a_lost_save_added(store: Store) -> No
         assert journal.is_unsettled(connection, ["w1"]) == set()
 
 
+def test_a_part_leaves_to_be_named_what_a_lost_save_removed(store: Store) -> None:
+    with store.transaction() as connection:
+        journal.begin_epoch(connection, WHO, above=0)
+        journal.save(connection, WHO, [given_workflow("w1", "mail")])
+        journal.save(connection, WHO, [given_workflow("w1")])
+        journal.begin_epoch(connection, WHO, above=0)
+        part = journal.next_part(connection, WHO, list_id="l1", scope=EVERYTHING, part=1, after="")
+        journal.settle(connection, part.entry, applied=True)
+        assert journal.is_unsettled(connection, ["w1"]) == {"w1"}
+        journal.resume(connection, WHO, list_wanted=True)
+        entry, said = unsent(connection)[-1]
+    assert isinstance(said, SaveWorkflows)
+    assert said.list is None
+    assert (entry.number, said.workflows) == (3, (given_workflow("w1"),))
+
+
 def test_a_refused_save_stays_unsettled(store: Store) -> None:
     with store.transaction() as connection:
         journal.begin_epoch(connection, WHO, above=0)

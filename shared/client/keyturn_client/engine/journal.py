@@ -163,6 +163,7 @@ def next_part(
     )
     if scope == lists.EVERYTHING:
         # It names each workflow as it is, so from here on it carries what an earlier save added.
+        # It removes nothing: what was removed is left to be said by name.
         _carry(connection, entry, [one.workflow_id for one in workflows])
     return Part(entry=entry, after=workflows[-1].workflow_id if workflows else after, last=last)
 
@@ -329,6 +330,6 @@ def _note(
 def _carry(connection: sqlite3.Connection, entry: Entry, workflow_ids: Iterable[str]) -> None:
     connection.execute(
         "UPDATE unsettled SET epoch = ?, number = ? "
-        "WHERE workflow_id IN (SELECT value FROM json_each(?))",
+        "WHERE NOT removes AND workflow_id IN (SELECT value FROM json_each(?))",
         (entry.epoch, entry.number, json.dumps(list(workflow_ids))),
     )
