@@ -1,10 +1,8 @@
 """Remembered decisions are the database's, whatever becomes of Redis, of news and of processes."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import pytest
 from keyturn_contracts.message import CommandApplied
 
 from services.access.handlers import handlers
@@ -16,26 +14,12 @@ from shared.http.brand import connection_for
 from shared.messaging.batch import apply_batch
 from tests.access import given
 from tests.access.given import LOUD, RELAY
-from tests.access.remembering import OwnRedis, own_redis, process, revision_of, use
+from tests.access.remembering import OwnRedis, process, revision_of, use
 from tests.access.world import World
 from tests.batches import TWIN
 from tests.waiting import eventually
 
 ADA, BOB, EVE = use("ada"), use("bob"), use("eve")
-
-
-@pytest.fixture
-async def redis() -> AsyncIterator[OwnRedis]:
-    async with own_redis() as own:
-        yield own
-
-
-@pytest.fixture
-async def shared(world: World) -> World:
-    """Return a brand in which ada owns mail, and bob may use it."""
-    await world.account("mail", "ada", extension=RELAY)
-    await world.apply(given.grant("bob"), by="ada")
-    return world
 
 
 async def test_what_is_remembered_is_asked_of_nobody(shared: World) -> None:
@@ -199,91 +183,6 @@ async def client_keys(redis: OwnRedis) -> list[str]:
         return [one.decode() for one in await cast("Any", client).keys("*")]
     finally:
         await client.aclose()
-
-
-async def test_another_process_hears_of_a_commit_and_looks(shared: World, redis: OwnRedis) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        await there.deciding.watch.hear()
-        assert await there.allows(BOB) == [True]
-        await shared.apply(given.revoke("bob"), by="ada")
-
-        await here.look()
-        await there.deciding.watch.hear()
-
-        assert not there.remembers(BOB)
-        assert await there.allows(BOB) == [False]
-
-
-async def test_news_that_is_lost_is_found_by_the_next_look(shared: World, redis: OwnRedis) -> None:
-    """The process that committed died before it could tell; or Redis lost it, or stands still."""
-    settings = AccessSettings(redis_patience_seconds=0.01)
-    async with (
-        process(shared, redis.client(), settings) as here,
-        process(shared, redis.client(), settings) as there,
-    ):
-        await there.deciding.watch.hear()
-        for pause in (False, True):
-            await shared.apply(given.grant("bob"), by="ada")
-            await there.look()
-            assert await there.allows(BOB) == [True]
-            await shared.apply(given.revoke("bob"), by="ada")
-            if pause:
-                redis.pause()
-                await here.look()
-            await there.look()
-            assert await there.allows(BOB) == [False]
-            assert await there.allows(EVE) == [False]
-        redis.go_on()
-
-
-async def test_redis_that_is_killed_midway_is_missed_by_nobody(
-    shared: World, redis: OwnRedis
-) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        await there.deciding.watch.hear()
-        assert await here.allows(BOB, ADA) == [True, True]
-        redis.kill()
-        await shared.apply(given.revoke("bob"), by="ada")
-        for one in (here, there):
-            assert await one.deciding.watch.hear() == 0
-            await one.look()
-            assert await one.allows(BOB, ADA, EVE) == [False, True, False]
-            one.asked.clear()
-            assert await one.allows(BOB, ADA, EVE) == [False, True, False]
-            assert one.asked == []
-
-
-async def test_what_one_process_decided_another_borrows(shared: World, redis: OwnRedis) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        lent = await here.answer(ADA, BOB)
-        # Its own look is to be newer than what is lent, and it is to know who asks.
-        await there.look()
-        await there.answer(EVE)
-        there.asked.clear()
-
-        borrowed = await there.answer(ADA, BOB)
-
-        assert there.asked == []
-        assert borrowed.decisions == lent.decisions
-        assert there.remembers(ADA, BOB)
-
-
-async def test_what_was_lent_before_a_change_is_not_borrowed_after_it(
-    shared: World, redis: OwnRedis
-) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        assert await here.allows(BOB) == [True]
-        await there.look()
-        await there.answer(EVE)
-        revoked = await revision_of(shared, given.revoke("bob"), by="ada")
-        # Here nothing is known of it, and what was decided is lent once more.
-        assert await there.allows(BOB, at_least=revoked) == [False]
-        await there.look()
-        await there.answer(EVE)
-        there.asked.clear()
-
-        assert await there.allows(BOB) == [False]
-        assert there.asked
 
 
 async def test_without_looks_everything_is_read(shared: World) -> None:

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.queries.facts import Known, Wanted, load_facts, load_revision
-from services.access.remembering.lending import Lending
+from services.access.remembering.lending import Lending, lending_key
 from services.access.remembering.memory import Memory, Question, Remembered, View
 from services.access.remembering.watch import Watch
 from services.access.settings import AccessSettings
@@ -70,7 +70,7 @@ class Deciding:
         self._context = context
         self.memory = Memory(settings.decisions_kept, clock)
         self.watch = Watch(context.writer, context.redis, self.memory, settings)
-        self._lending = Lending(context.redis, settings.redis_patience_seconds)
+        self._lending = _lending(context, settings)
 
     def recall(self, actor: Actor, needed: Needed, at_least: int) -> Answer | None:
         """Return what is remembered of all that is needed, or None where anything is missing."""
@@ -164,6 +164,11 @@ class Deciding:
             return
         self.memory.add(view, read.decisions, read.listed)
         await self._lending.keep(brand, read.decisions, read.known.snapshot)
+
+
+def _lending(context: Context, settings: AccessSettings) -> Lending:
+    key = lending_key(context.settings.database) if context.redis is not None else b""
+    return Lending(context.redis, key, settings.redis_patience_seconds)
 
 
 def decide_one(facts: Facts, asked: Question, at: datetime) -> Remembered:
