@@ -22,7 +22,7 @@ from keyturn_contracts.credential_vault import AccountAdded, AccountChanged, Acc
 from keyturn_contracts.envelope import Envelope
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.installation import ExtensionInstalled, InstallationChanged
-from keyturn_contracts.message import Event
+from keyturn_contracts.message import AnnouncedEvent, CommandApplied, Event
 from keyturn_contracts.topics import events_topic
 
 EVENTS = events_topic("installation")
@@ -155,6 +155,23 @@ def announced(
         value=event.to_json() if value is None else value,
         headers=envelope.to_headers(),
     )
+
+
+def outcome(*events: Event, sequence: int = 1, **changes: Any) -> CommandApplied:
+    """Return what the sender is told of a command that announced these."""
+    told = {
+        "command": "GrantAccess",
+        "changed": True,
+        "revision": sequence,
+        "events": [
+            AnnouncedEvent(
+                type=one.type_name(), subject=f"{one.kind}/{one.subject_id}", sequence=sequence
+            )
+            for one in events
+        ],
+        "announced": len(events),
+    }
+    return CommandApplied.model_validate(told | changes)
 
 
 def read(record: Record, offset: int = 0) -> Read:

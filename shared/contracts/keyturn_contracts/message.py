@@ -122,9 +122,12 @@ class CommandApplied(Part):
     changed: bool
     note: str | None = None
     revision: int | None = None
-    """The service's revision after it; absent where nothing was announced."""
+    """The service's revision after it, whether it changed anything or not: an answer at least as
+    new as this shows all that the command led to, and all that it found to be so already."""
     events: tuple[AnnouncedEvent, ...] = ()
     """What it announced, the first 100."""
+    announced: int | None = None
+    """How many events it announced, those beyond the first 100 included; absent: nobody says."""
     verdicts: tuple[Verdict, ...] = ()
     """Of a command on many things: the first 100 that were not applied."""
     not_applied: int = 0
