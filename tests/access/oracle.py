@@ -22,6 +22,8 @@ class Oracle:
     """Whom their issuer calls an administrator; everybody else is a member to it."""
     roles: dict[str, str] | None = None
     """The list of members; None until somebody is registered."""
+    left: set[str] = field(default_factory=set[str])
+    """Who was taken off it, and is not on it again."""
     accounts: dict[str, str] = field(default_factory=dict[str, str])
     """Those that are not deleted, with their extensions."""
     deleted: set[str] = field(default_factory=set[str])
@@ -84,6 +86,7 @@ class Oracle:
         if not self._administers(by) or "administrator" not in after.values():
             return REFUSED
         self.roles = after
+        self.left -= set(named)
         return None
 
     def remove(self, by: str, members: list[str]) -> str | None:
@@ -96,6 +99,7 @@ class Oracle:
         if "administrator" not in after.values():
             return REFUSED
         self.roles = after
+        self.left |= going
         self._forget(lambda account, member: member in going)
         self.enabled = {one for one in self.enabled if one[1] not in going}
         return None
@@ -156,7 +160,7 @@ class Oracle:
         if account in self.accounts or account in self.deleted:
             return
         self.accounts[account] = extension
-        if self.is_member(creator):
+        if creator not in self.left:
             self.grants[account, creator] = "owner", None
 
     def delete(self, account: str) -> None:
@@ -171,11 +175,15 @@ class Oracle:
         self.installed.pop(extension, None)
 
     def settle(self, at: datetime) -> None:
-        """Time has come to `at`: what has run out is gone, and what nobody owns is handed over."""
+        """Time has come to `at`: what has run out is gone, and what nobody owns is handed over.
+
+        Who was never on the list keeps what they own: it counts once they are on it.
+        """
         self._forget(lambda account, member: self.level(member, account, at) is None)
         heads = [one for one, role in (self.roles or {}).items() if role == "administrator"]
         for account in self.accounts:
-            if not self.owners(account, at):
+            levels = [level for (of, _), (level, _) in self.grants.items() if of == account]
+            if "owner" not in levels:
                 self.grants.update({(account, one): ("owner", None) for one in heads})
 
     def _administers(self, by: str) -> bool:

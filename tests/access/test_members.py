@@ -137,23 +137,6 @@ async def test_what_they_are_given_after_they_came_back_stays(world: World) -> N
     assert await world.has("mail") == {"root": "owner", "ada": "user"}
 
 
-async def test_the_first_list_has_every_account_looked_at_for_an_owner(world: World) -> None:
-    """Its owners may be missing from the list: then they own nothing."""
-    await world.account("mail", "ada")
-    await world.account("chat", "root")
-    await world.hear(given.account("gone"), given.account_deleted("gone"))
-
-    await world.apply(given.administrators("root"))
-
-    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == [
-        ("chat",),
-        ("mail",),
-    ]
-    await world.apply(given.register("ada"))
-    await world.follow()
-    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == []
-
-
 async def test_every_change_is_on_record(world: World) -> None:
     await world.apply(given.administrators("root"))
     await world.apply(given.register("ada"))

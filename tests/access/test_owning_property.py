@@ -1,5 +1,7 @@
 """Whatever happens, each living account of a brand with an administrator is owned.
 
+Unless all its owners were never on the list: they are waited for.
+
 Members come and go, access is given, taken away and runs out, accounts come, go and are
 uninstalled, and each job runs at any moment, a row or two at a time.
 """
@@ -200,9 +202,15 @@ class Owning(RuleBasedStateMachine):
             return
         self.follow()
         alive, facts, has_administrator = self.run(self._facts())
+        ever_listed = {id_ for (id_,) in self.run(self.rows(_EVER_LISTED))}
         now = datetime.now(UTC)
         for account in alive:
-            owned = bool(owners(facts, account, now))
+            own = {
+                member
+                for member, grant in facts.grants.get(account, {}).items()
+                if grant.level == "owner" and grant.holds_at(now)
+            }
+            owned = bool(owners(facts, account, now) or own - ever_listed)
             assert owned or not has_administrator, account
         assert self.run(self.rows(_LEFT_OVER)) == []
 
@@ -219,6 +227,7 @@ class Owning(RuleBasedStateMachine):
 
 _HAS_LIST = "SELECT 1 FROM brand WHERE brand_id = :brand AND has_list"
 _MEMBERS = "SELECT id, role FROM member WHERE brand_id = :brand AND state = 'registered'"
+_EVER_LISTED = "SELECT id FROM member WHERE brand_id = :brand"
 _GRANTS = (
     "SELECT account_id, member, level, until FROM access_grant"
     " WHERE brand_id = :brand AND state = 'granted'"

@@ -60,9 +60,8 @@ async def test_the_first_list_waits_for_who_gives_access_without_one(world: Worl
     )
 
     assert names(outcomes) == ["applied", "applied"]
-    # The list has been told of every account as it is after that.
     await world.follow()
-    assert await world.has() == {"ada": "owner", "bob": "owner"}
+    assert await world.has() == {"ada": "owner"}
 
 
 async def test_who_gives_access_waits_for_the_list_and_goes_by_it(world: World) -> None:

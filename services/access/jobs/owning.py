@@ -5,7 +5,7 @@ has. Its crash points: `access.before_own` and `access.after_own` around the com
 that decided anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from keyturn_contracts.rights import Facts
@@ -19,7 +19,13 @@ from services.access.store.accounts import AccountKey
 from services.access.store.audit import save_records
 from services.access.store.brands import lock_brands
 from services.access.store.ending import load_now
-from services.access.store.owning import find_to_own, load_facts, lock_to_own, save_owners
+from services.access.store.owning import (
+    find_to_own,
+    load_awaited,
+    load_facts,
+    lock_to_own,
+    save_owners,
+)
 from shared.messaging.crash import crash_point
 from shared.messaging.outbox import Announcement, announce
 
@@ -46,8 +52,9 @@ async def own(connection: AsyncConnection, most: int) -> int:
     brands = await lock_brands(connection, brands_of(wanted))
     accounts = await lock_to_own(connection, wanted)
     facts = await load_facts(connection, accounts, brands)
+    awaited = await load_awaited(connection, accounts, facts)
     now = await load_now(connection)
-    decided = _decide(accounts, facts, now, most)
+    decided = _decide(accounts, facts, awaited, now, most)
     owners = {
         (*key, member): grant
         for key, ownership in decided.items()
@@ -60,14 +67,18 @@ async def own(connection: AsyncConnection, most: int) -> int:
 
 
 def _decide(
-    accounts: Mapping[AccountKey, Unowned], facts: Mapping[str, Facts], at: datetime, most: int
+    accounts: Mapping[AccountKey, Unowned],
+    facts: Mapping[str, Facts],
+    awaited: Mapping[str, Collection[str]],
+    at: datetime,
+    most: int,
 ) -> dict[AccountKey, Ownership]:
     decided: dict[AccountKey, Ownership] = {}
     given = 0
     for (brand, account_id), account in accounts.items():
         if given >= most:
             break
-        ownership = decide_ownership(account, facts[brand], at)
+        ownership = decide_ownership(account, facts[brand], at, awaited=awaited[brand])
         given += len(ownership.grants)
         decided[brand, account_id] = ownership
     return decided

@@ -35,25 +35,21 @@ _LOCK = (
     .with_for_update(key_share=True, of=AccountRow)
 )
 
-_BRANDS = Rows(AccountRow.brand_id)
 _TO_OWN = (
     select(AccountRow.brand_id, AccountRow.id)
-    .where(~AccountRow.is_deleted, ~AccountRow.is_to_own)
+    .where(
+        AccountRow.brand_id == _KEYS.c.brand_id,
+        AccountRow.id == _KEYS.c.id,
+        ~AccountRow.is_deleted,
+        ~AccountRow.is_to_own,
+    )
     .order_by(AccountRow.brand_id, AccountRow.id)
     .with_for_update(key_share=True, of=AccountRow)
+    .cte("to_own")
 )
-_SOME_TO_OWN = _TO_OWN.where(
-    AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id
-).cte("some")
-_ALL_TO_OWN = _TO_OWN.where(AccountRow.brand_id == _BRANDS.c.brand_id).cte("all_of_them")
-_MARK_SOME = (
+_MARK = (
     update(AccountRow)
-    .where(AccountRow.brand_id == _SOME_TO_OWN.c.brand_id, AccountRow.id == _SOME_TO_OWN.c.id)
-    .values(is_to_own=true())
-)
-_MARK_ALL = (
-    update(AccountRow)
-    .where(AccountRow.brand_id == _ALL_TO_OWN.c.brand_id, AccountRow.id == _ALL_TO_OWN.c.id)
+    .where(AccountRow.brand_id == _TO_OWN.c.brand_id, AccountRow.id == _TO_OWN.c.id)
     .values(is_to_own=true())
 )
 
@@ -80,9 +76,4 @@ async def note_owners_lost(connection: AsyncConnection, keys: Iterable[AccountKe
 
     Or, sharing the brand, the accounts themselves.
     """
-    await connection.execute(_MARK_SOME, _KEYS.of(sorted(set(keys))))
-
-
-async def note_lists_begun(connection: AsyncConnection, brands: Iterable[str]) -> None:
-    """Have a job see that each of these brands' accounts has an owner who is on the list."""
-    await connection.execute(_MARK_ALL, _BRANDS.of((one,) for one in sorted(set(brands))))
+    await connection.execute(_MARK, _KEYS.of(sorted(set(keys))))

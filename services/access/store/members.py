@@ -13,7 +13,7 @@ from services.access.rules.grant import Grant, GrantKey
 from services.access.rules.members import Member
 from services.access.rules.policy import PolicyDesk
 from services.access.rules.registering import MembersDesk
-from services.access.store.accounts import note_lists_begun, note_owners_lost
+from services.access.store.accounts import note_owners_lost
 from services.access.store.audit import save_records
 from services.access.store.brands import begin_lists, lock_brands, save_policies
 from services.access.store.enablements import (
@@ -108,7 +108,6 @@ async def save_members(connection: AsyncConnection, changed: Mapping[Key, Member
     ]
     if begun:
         await begin_lists(connection, begun)
-        await note_lists_begun(connection, begun)
     await _save_ended(connection, differing)
     await save_records(
         connection, ((key.brand, one) for key, desk in changed.items() for one in desk.records)

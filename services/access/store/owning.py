@@ -89,6 +89,10 @@ _LOAD_MEMBERS = (
         )
     )
 )
+_LOAD_AWAITED = select(_PEOPLE.c.brand_id, _PEOPLE.c.id).where(
+    exists().where(BrandRow.brand_id == _PEOPLE.c.brand_id, BrandRow.has_list),
+    ~exists().where(MemberRow.brand_id == _PEOPLE.c.brand_id, MemberRow.id == _PEOPLE.c.id),
+)
 _OWNED = Rows(AccountRow.brand_id, AccountRow.id, AccountRow.is_to_own, name="owned")
 _SAVE = (
     update(AccountRow)
@@ -131,6 +135,23 @@ async def load_facts(
     for brand, id_, role in await connection.execute(_LOAD_MEMBERS, given):
         facts[brand].members[id_] = role
     return facts
+
+
+async def load_awaited(
+    connection: AsyncConnection,
+    accounts: Mapping[AccountKey, Unowned],
+    facts: Mapping[str, Facts],
+) -> dict[str, set[str]]:
+    """Return of each brand with a list who of the creators and owners was never on it."""
+    people = {
+        (brand, one)
+        for (brand, account_id), account in accounts.items()
+        for one in (account.creator, *facts[brand].grants.get(account_id, ()))
+    }
+    awaited: dict[str, set[str]] = {brand: set() for brand in facts}
+    for brand, id_ in await connection.execute(_LOAD_AWAITED, _PEOPLE.of(sorted(people))):
+        awaited[brand].add(id_)
+    return awaited
 
 
 async def save_owners(
