@@ -117,6 +117,7 @@ async def announce_all(
                 type=one.event.type_name(),
                 subject=event.key.subject,
                 sequence=event.place.sequence,
+                epoch=event.place.epoch,
             ),
             revision,
         )

@@ -157,7 +157,9 @@ def announced(
     )
 
 
-def outcome(*events: Event, sequence: int = 1, **changes: Any) -> CommandApplied:
+def outcome(
+    *events: Event, epoch: int | None = 1, sequence: int = 1, **changes: Any
+) -> CommandApplied:
     """Return what the sender is told of a command that announced these."""
     told = {
         "command": "GrantAccess",
@@ -165,7 +167,10 @@ def outcome(*events: Event, sequence: int = 1, **changes: Any) -> CommandApplied
         "revision": sequence,
         "events": [
             AnnouncedEvent(
-                type=one.type_name(), subject=f"{one.kind}/{one.subject_id}", sequence=sequence
+                type=one.type_name(),
+                subject=f"{one.kind}/{one.subject_id}",
+                sequence=sequence,
+                epoch=epoch,
             )
             for one in events
         ],

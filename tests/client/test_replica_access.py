@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from keyturn_client.replica.access import AccessCopy
+from keyturn_client.replica.announced import BEFORE_ALL
 from keyturn_client.replica.installations import Installations
 from keyturn_client.wire import Record
 from keyturn_contracts import rights
@@ -254,10 +255,10 @@ def test_beyond_what_may_be_kept_nothing_is_known(caplog: pytest.LogCaptureFixtu
 def test_what_was_heard_of_something_has_a_sequence() -> None:
     copy = heard(announced(granted("bob"), sequence=4), announced(registered("ada"), sequence=200))
 
-    assert copy.sequence_of("grants/mail/bob") == 4
-    assert copy.sequence_of("members/ada") == 200
-    assert copy.sequence_of("grants/mail/ada") < 0
-    assert copy.sequence_of("grants/other/bob") < 0
+    assert copy.position_of("grants/mail/bob") == (1, 4)
+    assert copy.position_of("members/ada") == (1, 200)
+    assert copy.position_of("grants/mail/ada") == BEFORE_ALL
+    assert copy.position_of("grants/other/bob") == BEFORE_ALL
 
 
 @pytest.mark.parametrize("key", [None, b"", b"acme/grants", b"acme/grants/", b"acme/licence"])

@@ -25,8 +25,8 @@ class Copies:
         self.installations = Installations(BRAND)
         self.access = AccessCopy(BRAND, self.installations.facts, 100)
 
-    def hear(self, *events: Event, sequence: int = 1) -> None:
-        records = [read(announced(one, sequence=sequence)) for one in events]
+    def hear(self, *events: Event, epoch: int = 1, sequence: int = 1) -> None:
+        records = [read(announced(one, epoch=epoch, sequence=sequence)) for one in events]
         self.installations.hear(records)
         self.access.hear(records)
 
@@ -49,6 +49,26 @@ def test_all_events_that_an_outcome_names_are_to_be_heard(copies: Copies) -> Non
     assert copies.have_heard(told)
     copies.hear(revoked("bob"), sequence=3)
     assert copies.have_heard(told)
+
+
+CHANGES: list[tuple[Event, Event]] = [
+    (granted("bob"), revoked("bob")),
+    (installed(), installed(state="uninstalling")),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), CHANGES, ids=["grant", "installation"])
+def test_what_was_heard_before_a_restore_is_no_news_of_what_came_after_it(
+    copies: Copies, before: Event, after: Event
+) -> None:
+    copies.hear(before, epoch=1, sequence=900)
+    told = outcome(after, epoch=2, sequence=1)
+    assert not copies.have_heard(told)
+
+    copies.hear(after, epoch=2, sequence=1)
+    assert copies.have_heard(told)
+    assert copies.have_heard(outcome(before, epoch=1, sequence=901)), "it is from before"
+    assert not copies.have_heard(outcome(after, epoch=None, sequence=1)), "nobody knows"
 
 
 def test_what_was_so_already_was_announced_by_others_and_nobody_here_knows_where() -> None:

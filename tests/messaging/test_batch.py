@@ -121,6 +121,8 @@ async def test_an_outcome_names_its_own_events_and_the_newest_as_revision(
     assert [one.changed for one in told] == [True, True, True, False]
     assert told[3].note == "Nothing is added by adding nothing."
     assert [one.announced for one in told] == [2, 1, 2, 0]
+    epochs = [one.headers["ce_epoch"] for one in await published(engine)]
+    assert [str(each.epoch) for one in told for each in one.events] == epochs
     revisions = [one.revision or 0 for one in told]
     assert revisions[:3] == sorted(set(revisions[:3]))
     assert revisions[3] >= revisions[2], "it found what was added before it"

@@ -102,6 +102,9 @@ class AnnouncedEvent(Part):
     type: str
     subject: str
     sequence: int
+    epoch: int | None = None
+    """In a new epoch, after a restore from a backup, sequences begin again: the event with the
+    highest `(epoch, sequence)` is the newest. Absent in outcomes of releases before it was told."""
 
 
 class Verdict(Part):

@@ -59,10 +59,10 @@ class AccessCopy:
                 if (told := TOLD.get(kind)) is not None and id_:
                     self._take(one, told, subject, id_)
 
-    def sequence_of(self, subject: str) -> int:
-        """Return the sequence of the newest that was heard of `grants/mail/bob`; -1: of none."""
+    def position_of(self, subject: str) -> Position:
+        """Return where the newest stands that was heard of `grants/mail/bob`, or `BEFORE_ALL`."""
         scope, _, name = subject.rpartition("/")
-        return self._positions.get(scope, {}).get(name, BEFORE_ALL)[1]
+        return self._positions.get(scope, {}).get(name, BEFORE_ALL)
 
     def is_doubtful(self, member: str, account_id: str) -> bool:
         """Tell whether anything about the member and the account cannot be read here."""

@@ -60,9 +60,13 @@ def is_of_access(at_least: AtLeast | None) -> bool:
 def _has_heard_of(event: AnnouncedEvent, access: AccessCopy, installations: Installations) -> bool:
     if not event.type.startswith(_FOLLOWED):
         raise ValueError(f"Nothing is heard here of what was announced as {event.type}.")
+    if event.epoch is None:
+        # The sequence that is known may be high, and of an epoch before this one's.
+        return False
+    position = event.epoch, event.sequence
     kind, _, id_ = event.subject.partition("/")
     if kind == AboutInstallation.kind:
         held = installations.get(id_)
-        return held is not None and held.position[1] >= event.sequence
+        return held is not None and held.position >= position
     # Of other kinds no decision rests on them.
-    return kind not in TOLD or access.sequence_of(event.subject) >= event.sequence
+    return kind not in TOLD or access.position_of(event.subject) >= position
