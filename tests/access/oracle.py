@@ -24,6 +24,8 @@ class Oracle:
     """The list of members; None until somebody is registered."""
     left: set[str] = field(default_factory=set[str])
     """Who was taken off it, and is not on it again."""
+    is_gathered: bool = False
+    """The list has had its week: whoever was not on it by then has lost what they had before it."""
     accounts: dict[str, str] = field(default_factory=dict[str, str])
     """Those that are not deleted, with their extensions."""
     deleted: set[str] = field(default_factory=set[str])
@@ -160,7 +162,7 @@ class Oracle:
         if account in self.accounts or account in self.deleted:
             return
         self.accounts[account] = extension
-        if creator not in self.left:
+        if self.is_member(creator) or not (self.is_gathered or creator in self.left):
             self.grants[account, creator] = "owner", None
 
     def delete(self, account: str) -> None:
@@ -174,10 +176,17 @@ class Oracle:
         self.enabled = {one for one in self.enabled if one[0] != extension}
         self.installed.pop(extension, None)
 
+    def let_a_week_pass(self) -> None:
+        if self.roles is None or self.is_gathered:
+            return
+        self.is_gathered = True
+        self._forget(lambda account, member: member != EVERYONE and not self.is_member(member))
+        self.enabled = {one for one in self.enabled if one[1] == EVERYONE or self.is_member(one[1])}
+
     def settle(self, at: datetime) -> None:
         """Time has come to `at`: what has run out is gone, and what nobody owns is handed over.
 
-        Who was never on the list keeps what they own: it counts once they are on it.
+        Who was never on the list keeps what they own, for a week: it counts once they are on it.
         """
         self._forget(lambda account, member: self.level(member, account, at) is None)
         heads = [one for one, role in (self.roles or {}).items() if role == "administrator"]

@@ -9,7 +9,6 @@ from services.access.jobs.clearing import clear, clear_uninstalled, conclude
 from shared.messaging.batch import apply_batch
 from tests.access import given
 from tests.access.given import LOUD, STRICT
-from tests.access.test_owning import waits_for_a_lock
 from tests.access.world import World, told
 from tests.batches import published
 from tests.waiting import eventually
@@ -222,7 +221,7 @@ async def test_it_is_not_done_before_who_was_giving_something_has_committed(
         await apply_batch(consumer, handlers, [world.asks(given.grant("bob"), by="ada")])
         await uninstall(world)
         concluding = asyncio.create_task(clear_uninstalled(world.database.writer, 100))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await concluding
     await world.follow()
 

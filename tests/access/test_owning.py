@@ -14,16 +14,6 @@ from tests.waiting import eventually
 HOLD_MAIL = "SELECT 1 FROM account WHERE brand_id = 'acme' AND id = 'mail' FOR UPDATE"
 
 
-async def waits_for_a_lock(world: World) -> bool:
-    """Tell whether somebody in this database waits for another's lock."""
-    return bool(
-        await world.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock'"
-        )
-    )
-
-
 async def test_a_creator_becomes_an_owner_once(world: World) -> None:
     await world.hear(given.account())
     await world.follow()
@@ -258,7 +248,7 @@ async def test_nobody_leaves_the_list_while_ownership_is_decided(world: World) -
     async with world.database.writer.begin() as job:
         assert await own(job, 100) == 1
         leaving = asyncio.create_task(world.apply(given.remove("bob")))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await leaving
 
     await world.follow()

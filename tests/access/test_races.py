@@ -14,16 +14,6 @@ from tests.access.world import World
 from tests.waiting import eventually
 
 
-async def waits_for_a_lock(world: World) -> bool:
-    """Tell whether somebody in this database waits for another's lock."""
-    return bool(
-        await world.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock'"
-        )
-    )
-
-
 async def outcome_of(
     connection: AsyncConnection, message: Message
 ) -> CommandApplied | CommandRefused:
@@ -43,7 +33,7 @@ async def meanwhile(
     async with world.database.writer.begin() as connection:
         before = await outcome_of(connection, first)
         after = asyncio.create_task(apply())
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     return [before, await after]
 
 
@@ -136,7 +126,7 @@ async def test_news_of_an_uninstallation_waits_for_who_enables_it(world: World) 
         telling = asyncio.create_task(
             world.hear(given.installation(LOUD, state="uninstalling", uninstall_id="u1"))
         )
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await telling
     await world.follow()
 
@@ -151,7 +141,7 @@ async def test_a_deletion_waits_for_who_gives_access_and_ends_that_too(world: Wo
     async with world.database.writer.begin() as connection:
         granted = await outcome_of(connection, world.asks(given.grant("bob"), by="ada"))
         telling = asyncio.create_task(world.hear(given.account_deleted()))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await telling
     await world.follow()
 
@@ -172,7 +162,7 @@ async def test_the_job_that_ends_a_removal_leaves_who_has_come_back_meanwhile(
         await outcome_of(connection, world.asks(given.register("ada")))
         await outcome_of(connection, world.asks(given.grant("ada")))
         job = asyncio.create_task(end_access(world.database.writer, 100))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await job
 
     assert await world.has() == {"root": "owner", "ada": "user"}

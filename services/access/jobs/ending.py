@@ -5,7 +5,7 @@ ended. Its crash points: `access.before_end` and `access.after_end` around the c
 that did anything.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -27,6 +27,7 @@ from services.access.store.ending import (
     lock_free_installations,
     save_ending,
 )
+from services.access.store.people import Person
 from shared.messaging.crash import crash_point
 from shared.messaging.outbox import Announcement, announce
 
@@ -60,6 +61,14 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
     await share_brands(connection, brands_of(found))
     # Asked again: who came back while this waited may have been given something since.
     members = found & await find_removed(connection, most)
+    ended = await end_what_they_have(connection, members, most)
+    return ended + await end_removals(connection, members)
+
+
+async def end_what_they_have(
+    connection: AsyncConnection, members: Collection[Person], most: int
+) -> int:
+    """End what these have who are not on their brands' lists, which the caller shares or holds."""
     used = await find_accounts_of(connection, members, most)
     accounts = await lock_free_accounts(connection, used)
     enabled = await find_extensions_of(connection, members, most)
@@ -68,7 +77,7 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
     enablements = await load_enabled_for(connection, members, extensions, most)
     now = await load_now(connection)
     await end(connection, end_all(grants, enablements, "member_removed", now))
-    return len(grants) + len(enablements) + await end_removals(connection, members)
+    return len(grants) + len(enablements)
 
 
 async def end_deleted(connection: AsyncConnection, most: int) -> int:

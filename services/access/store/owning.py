@@ -15,6 +15,7 @@ from services.access.store.ending import ACCOUNTS, IS_OF_ACCOUNTS, MOST
 from services.access.store.grants import save_grants
 from services.access.tables import (
     IS_ADMINISTRATOR,
+    IS_GATHERING,
     IS_OWNED,
     AccountRow,
     BrandRow,
@@ -90,7 +91,7 @@ _LOAD_MEMBERS = (
     )
 )
 _LOAD_AWAITED = select(_PEOPLE.c.brand_id, _PEOPLE.c.id).where(
-    exists().where(BrandRow.brand_id == _PEOPLE.c.brand_id, BrandRow.has_list),
+    exists().where(BrandRow.brand_id == _PEOPLE.c.brand_id, IS_GATHERING),
     ~exists().where(MemberRow.brand_id == _PEOPLE.c.brand_id, MemberRow.id == _PEOPLE.c.id),
 )
 _OWNED = Rows(AccountRow.brand_id, AccountRow.id, AccountRow.is_to_own, name="owned")
@@ -142,7 +143,7 @@ async def load_awaited(
     accounts: Mapping[AccountKey, Unowned],
     facts: Mapping[str, Facts],
 ) -> dict[str, set[str]]:
-    """Return of each brand with a list who of the creators and owners was never on it."""
+    """Return of each brand with a new list who of the creators and owners was never on it."""
     people = {
         (brand, one)
         for (brand, account_id), account in accounts.items()

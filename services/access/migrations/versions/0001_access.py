@@ -70,7 +70,14 @@ def _index(table: str, name: str, columns: list[str], where: str | None = None) 
 
 
 def upgrade() -> None:
-    _create("brand", ("brand_id",), _flag("has_list"), _text("on_loss"))
+    _create(
+        "brand",
+        ("brand_id",),
+        _flag("has_list"),
+        _time("gathers_until", nullable=True),
+        _text("on_loss"),
+    )
+    _index("brand", "gathering", ["gathers_until"], "gathers_until IS NOT NULL")
     _create(
         "member",
         ("brand_id", "id"),
