@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.access.rules.ending import Ending, brands_of, end_all
+from services.access.rules.ending import Ending, brands_of, end_all, share_of
 from services.access.store.audit import save_records
 from services.access.store.brands import share_brands
 from services.access.store.ending import (
@@ -68,7 +68,11 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
 async def end_what_they_have(
     connection: AsyncConnection, members: Collection[Person], most: int
 ) -> int:
-    """End what these have who are not on their brands' lists, which the caller shares or holds."""
+    """End what these have who are not on their brands' lists, which the caller shares or holds.
+
+    As much of each brand: none waits behind another.
+    """
+    most = share_of(most, brands_of(members))
     used = await find_accounts_of(connection, members, most)
     accounts = await lock_free_accounts(connection, used)
     enabled = await find_extensions_of(connection, members, most)
@@ -87,7 +91,7 @@ async def end_deleted(connection: AsyncConnection, most: int) -> int:
         return 0
     await share_brands(connection, brands_of(wanted))
     accounts = await lock_free_accounts(connection, wanted)
-    grants = await load_granted(connection, accounts, most)
+    grants = await load_granted(connection, accounts, share_of(most, brands_of(accounts)))
     await end(connection, end_all(grants, {}, "account_deleted", await load_now(connection)))
     return len(grants) + await end_deletions(connection, accounts)
 

@@ -7,6 +7,7 @@ Nothing says which command of a list is its last. Its crash points: `access.befo
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.access.jobs.ending import end_what_they_have
+from services.access.rules.ending import share_of
 from services.access.store.brands import lock_brands
 from services.access.store.gathering import end_gathering, find_gathered, find_never_listed
 from shared.messaging.crash import crash_point
@@ -33,7 +34,7 @@ async def end_some(connection: AsyncConnection, most: int) -> int:
     if not brands:
         return 0
     await lock_brands(connection, brands)
-    members = await find_never_listed(connection, brands, max(1, most // len(brands)))
+    members = await find_never_listed(connection, brands, share_of(most, brands))
     done = _brands_without(brands, members)
     await end_gathering(connection, done)
     return len(done) + await end_what_they_have(connection, members, most)

@@ -5,13 +5,14 @@ has. Its crash points: `access.before_own` and `access.after_own` around the com
 that decided anything.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from keyturn_contracts.rights import Facts
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.access.rules.ending import brands_of, record_of_ours
+from services.access.rules.ending import brands_of, record_of_ours, share_of
 from services.access.rules.grant import Grant, GrantKey, event_about
 from services.access.rules.owning import Ownership, Unowned, decide_ownership
 from services.access.rules.record import Record
@@ -44,7 +45,8 @@ async def own_accounts(engine: AsyncEngine, most: int) -> int:
 async def own(connection: AsyncConnection, most: int) -> int:
     """Do so in the caller's transaction: of as many accounts as get `most` owners together.
 
-    The brands are held alone: nobody comes on a list, or leaves it, before its accounts are owned.
+    Each brand has its share of these, and one account at least: none waits behind another. The
+    brands are held alone: nobody comes on a list, or leaves it, before its accounts are owned.
     """
     wanted = await find_to_own(connection, most)
     if not wanted:
@@ -54,7 +56,8 @@ async def own(connection: AsyncConnection, most: int) -> int:
     facts = await load_facts(connection, accounts, brands)
     awaited = await load_awaited(connection, accounts, facts)
     now = await load_now(connection)
-    decided = _decide(accounts, facts, awaited, now, most)
+    each = share_of(most, brands)
+    decided = _decide(accounts, facts, awaited, now, each)
     owners = {
         (*key, member): grant
         for key, ownership in decided.items()
@@ -71,15 +74,15 @@ def _decide(
     facts: Mapping[str, Facts],
     awaited: Mapping[str, Collection[str]],
     at: datetime,
-    most: int,
+    each: int,
 ) -> dict[AccountKey, Ownership]:
     decided: dict[AccountKey, Ownership] = {}
-    given = 0
+    given: Counter[str] = Counter()
     for (brand, account_id), account in accounts.items():
-        if given >= most:
-            break
+        if given[brand] >= each:
+            continue
         ownership = decide_ownership(account, facts[brand], at, awaited=awaited[brand])
-        given += len(ownership.grants)
+        given[brand] += len(ownership.grants)
         decided[brand, account_id] = ownership
     return decided
 

@@ -11,7 +11,7 @@ from services.access.rules.grant import Grant, GrantKey
 from services.access.rules.owning import Unowned
 from services.access.store.accounts import AccountKey
 from services.access.store.brands import Brand
-from services.access.store.ending import ACCOUNTS, IS_OF_ACCOUNTS, MOST
+from services.access.store.ending import ACCOUNTS, IS_OF_ACCOUNTS, MOST, in_turn
 from services.access.store.grants import save_grants
 from services.access.tables import (
     IS_ADMINISTRATOR,
@@ -55,7 +55,7 @@ _CAN_BE_DECIDED = or_(
 _FIND = (
     select(AccountRow.brand_id, AccountRow.id)
     .where(AccountRow.is_to_own, _CAN_BE_DECIDED)
-    .order_by(AccountRow.brand_id, AccountRow.id)
+    .order_by(*in_turn(AccountRow.brand_id, AccountRow.id))
     .limit(MOST)
 )
 _LOCK = (
@@ -103,14 +103,17 @@ _SAVE = (
 
 
 async def find_to_own(connection: AsyncConnection, most: int) -> list[AccountKey]:
-    """Return accounts that may have no owner and can get one, or were deleted meanwhile."""
+    """Return accounts that may have no owner and can get one, or were deleted meanwhile.
+
+    One of each brand first.
+    """
     return [(brand, id_) for brand, id_ in await connection.execute(_FIND, {"most": most})]
 
 
 async def lock_to_own(
     connection: AsyncConnection, accounts: Iterable[AccountKey]
 ) -> dict[AccountKey, Unowned]:
-    """Return those of which that is still so and which nobody else holds, in their order."""
+    """Return those of which that is still so and which nobody else holds."""
     rows = await connection.execute(_LOCK, ACCOUNTS.of(sorted(accounts)))
     return {
         (brand, id_): Unowned(
