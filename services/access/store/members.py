@@ -35,6 +35,9 @@ from shared.database.rows import Rows
 from shared.messaging.envelope import AskedByKey
 from shared.messaging.members import Person
 
+ENDED_AT_ONCE = 5_000
+"""How many grants, and how many enablements, are ended in the transaction of a registration."""
+
 _STATE = (
     MemberRow.brand_id,
     MemberRow.id,
@@ -54,11 +57,19 @@ _BRANDS = Rows(MemberRow.brand_id)
 _LOAD_ADMINISTRATORS = select(*_STATE).where(
     MemberRow.brand_id == _BRANDS.c.brand_id, IS_ADMINISTRATOR
 )
-_LOAD_GRANTS = select(*GRANT).where(
-    GrantRow.brand_id == _PEOPLE.c.brand_id, GrantRow.member == _PEOPLE.c.id, IS_GRANTED
+_LOAD_GRANTS = (
+    select(*GRANT)
+    .where(GrantRow.brand_id == _PEOPLE.c.brand_id, GrantRow.member == _PEOPLE.c.id, IS_GRANTED)
+    .limit(ENDED_AT_ONCE + 1)
 )
-_LOAD_ENABLEMENTS = select(*ENABLEMENT).where(
-    EnablementRow.brand_id == _PEOPLE.c.brand_id, EnablementRow.member == _PEOPLE.c.id, IS_ENABLED
+_LOAD_ENABLEMENTS = (
+    select(*ENABLEMENT)
+    .where(
+        EnablementRow.brand_id == _PEOPLE.c.brand_id,
+        EnablementRow.member == _PEOPLE.c.id,
+        IS_ENABLED,
+    )
+    .limit(ENDED_AT_ONCE + 1)
 )
 _MEMBERS = Rows(*_STATE)
 _SAVE = _MEMBERS.upsert_into(MemberRow)
@@ -77,6 +88,7 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
             coming_back.add((brand, id_))
     theirs = await _load_grants(connection, coming_back) if coming_back else {}
     enabled = await _load_enablements(connection, coming_back) if coming_back else {}
+    has_more = max(len(theirs), len(enabled)) > ENDED_AT_ONCE
     desks: dict[Key, MembersDesk] = {}
     for key in asked:
         desk = MembersDesk(
@@ -84,6 +96,7 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
             members=members[key.brand],
             grants={key_[1:]: one for key_, one in theirs.items() if key_[0] == key.brand},
             enablements={key_[1:]: one for key_, one in enabled.items() if key_[0] == key.brand},
+            has_more=has_more,
         )
         desks[key] = replace(desk, loaded=desk)
     return desks
