@@ -136,6 +136,35 @@ async def test_news_of_an_uninstallation_waits_for_who_enables_it(world: World) 
     ]
 
 
+async def test_who_gives_access_goes_by_the_news_that_came_while_they_waited(
+    world: World,
+) -> None:
+    await world.account("mail", "ada")
+    async with world.database.writer.begin() as other:
+        await outcome_of(other, world.asks(given.grant("carol"), by="ada"))
+        giving = asyncio.create_task(world.refusal(given.grant("bob"), by="ada"))
+        assert await eventually(world.has_a_waiter)
+        await world.hear(given.installation(LOUD, state="uninstalling", uninstall_id="u1"))
+    assert (await giving).reason == "uninstalling"
+
+
+async def test_news_of_accounts_and_installations_take_locks_in_the_order_of_commands(
+    world: World,
+) -> None:
+    """Accounts first: whoever waits for one holds no installation."""
+    await world.account("mail", "ada")
+    both = given.account_deleted(), given.installation(LOUD, state="suspended")
+    async with world.database.writer.begin() as other:
+        await outcome_of(other, world.asks(given.grant("bob"), by="ada"))
+        telling = asyncio.create_task(world.hear(*both))
+        assert await eventually(world.has_a_waiter)
+        await other.exec_driver_sql(
+            "SELECT 1 FROM installation WHERE brand_id = 'acme' AND extension = 'loud-mail'"
+            " FOR UPDATE NOWAIT"
+        )
+    await telling
+
+
 async def test_a_deletion_waits_for_who_gives_access_and_ends_that_too(world: World) -> None:
     await world.account("mail", "ada")
     async with world.database.writer.begin() as connection:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import false, func, select, true, update
+from sqlalchemy import select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.rules.sharing import Account
@@ -21,18 +21,23 @@ _LOCK = (
         AccountRow.name,
         AccountRow.is_deleted,
         AccountRow.is_created,
-        func.coalesce(InstallationRow.state.in_(("uninstalling", "uninstalled")), false()),
-    )
-    .join_from(
-        AccountRow,
-        InstallationRow,
-        (InstallationRow.brand_id == AccountRow.brand_id)
-        & (InstallationRow.extension == AccountRow.extension),
-        isouter=True,
     )
     .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
     .order_by(AccountRow.brand_id, AccountRow.id)
     .with_for_update(key_share=True, of=AccountRow)
+)
+_LOAD_UNINSTALLING = (
+    select(AccountRow.brand_id, AccountRow.id)
+    .join(
+        InstallationRow,
+        (InstallationRow.brand_id == AccountRow.brand_id)
+        & (InstallationRow.extension == AccountRow.extension),
+    )
+    .where(
+        AccountRow.brand_id == _KEYS.c.brand_id,
+        AccountRow.id == _KEYS.c.id,
+        InstallationRow.state.in_(("uninstalling", "uninstalled")),
+    )
 )
 
 _TO_OWN = (
@@ -58,16 +63,19 @@ async def lock_accounts(
     connection: AsyncConnection, keys: Iterable[AccountKey]
 ) -> dict[AccountKey, Account]:
     """Have nobody else change what is given of these accounts; return those that are known."""
-    rows = await connection.execute(_LOCK, _KEYS.of(sorted(set(keys))))
+    given = _KEYS.of(sorted(set(keys)))
+    rows = (await connection.execute(_LOCK, given)).all()
+    # A statement of its own: what the lock had to wait for is in its snapshot.
+    going = {(brand, id_) for brand, id_ in await connection.execute(_LOAD_UNINSTALLING, given)}
     return {
         (brand, id_): Account(
             extension=extension,
             name=name,
             is_deleted=is_deleted,
             is_created=is_created,
-            is_uninstalling=is_uninstalling,
+            is_uninstalling=(brand, id_) in going,
         )
-        for brand, id_, extension, name, is_deleted, is_created, is_uninstalling in rows
+        for brand, id_, extension, name, is_deleted, is_created in rows
     }
 
 
