@@ -54,6 +54,16 @@ async def test_nothing_is_given_while_an_extension_is_uninstalled(world: World) 
     await world.apply(given.grant("carol"), by="ada")
 
 
+async def test_nobody_waits_for_the_creator_of_an_account_that_is_going(world: World) -> None:
+    await uninstall(world)
+    await world.hear(given.account("late"))
+    await world.follow()
+
+    refused = await world.refusal(given.grant("bob", account="late"), by="ada")
+    assert refused.reason == "uninstalling"
+    assert not (await world.apply(given.revoke("bob", account="late"), by="ada")).changed
+
+
 async def test_everything_ends_once_and_is_counted(world: World) -> None:
     await in_use(world)
     await uninstall(world)
