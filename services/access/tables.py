@@ -238,8 +238,6 @@ class ChangeRow(Base):
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     xid: Mapped[int] = mapped_column(primary_key=True)
     """The transaction's, all 64 bits of it: what a snapshot shows is told by it."""
-    revision: Mapped[int]
-    """Of the outbox's numbers, so that news that is announced to nobody has one too."""
     at: Mapped[datetime] = mapped_column(index=True)
 
 

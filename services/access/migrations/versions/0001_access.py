@@ -17,10 +17,11 @@ _DECISIVE = ("brand", "member", "access_grant", "enablement", "account", "instal
 _NOTE_CHANGE = """
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO change (brand_id, xid, revision, at)
-  SELECT brand_id, pg_current_xact_id()::text::bigint, nextval('outbox_id_seq'), clock_timestamp()
+  INSERT INTO change (brand_id, xid, at)
+  SELECT brand_id, pg_current_xact_id()::text::bigint, clock_timestamp()
     FROM (SELECT DISTINCT brand_id FROM changed) AS brands
   ON CONFLICT (brand_id, xid) DO NOTHING;
+  PERFORM nextval('outbox_id_seq');
   RETURN NULL;
 END
 $$
@@ -117,7 +118,6 @@ def _create_changes() -> None:
         "change",
         _text("brand_id"),
         _number("xid"),
-        _number("revision"),
         _time("at"),
         _check("change", "brand", "brand_id <> ''"),
         sa.PrimaryKeyConstraint("brand_id", "xid", name=op.f("change_pkey")),
