@@ -7,7 +7,7 @@ from keyturn_contracts.message import CommandApplied
 
 from services.access.handlers import handlers
 from services.access.queries.facts import Wanted, load_facts
-from services.access.remembering.deciding import decide_one
+from services.access.remembering.reading import decide_one
 from services.access.settings import AccessSettings
 from services.access.store.changes import forget_changes
 from shared.http.brand import connection_for

@@ -40,24 +40,21 @@ class Lending:
         self._patience_seconds = patience_seconds
         self._ask_again_at = 0.0
 
-    async def find(
-        self, view: View, questions: Collection[Question]
-    ) -> dict[Question, Remembered] | None:
-        """Return the decisions of all these, or None where any is missing."""
+    async def find(self, view: View, questions: Collection[Question]) -> dict[Question, Remembered]:
+        """Return the decisions of those of these that are lent."""
         if (redis := self._there(questions)) is None:
-            return None
+            return {}
         names = [_name(view.brand.name, one) for one in questions]
         try:
             async with asyncio.timeout(self._patience_seconds):
                 found = await redis.mget(names)
         except (RedisError, OSError):
             self._rest()
-            return None
+            return {}
         read: dict[Question, Remembered] = {}
         for question, name, value in zip(questions, names, found, strict=True):
-            if value is None or (one := _read(value, name, view, self._key)) is None:
-                return None
-            read[question] = one
+            if value is not None and (one := _read(value, name, view, self._key)) is not None:
+                read[question] = one
         return read
 
     async def keep(
