@@ -185,7 +185,8 @@ async def test_five_thousand_cost_the_statements_of_one(world: World, client: Cl
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
-    assert one == all_ > 0
+    # The second time a process that remembers knows who asks.
+    assert one >= all_ > 0
     assert allowed == [True, False] * (MOST // 2)
 
 
