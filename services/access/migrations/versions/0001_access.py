@@ -13,7 +13,8 @@ _ENABLED = "state = 'enabled'"
 _DECISIVE = ("brand", "member", "access_grant", "enablement", "account", "installation")
 """What decisions rest on."""
 # By the time a trigger runs its transaction has an id, and draws its numbers after that: of whoever
-# has drawn one, everybody who looks later knows whether they are still at work.
+# has drawn one, everybody who looks later knows whether they are still at work. One is drawn for
+# what is announced to nobody too: whoever saw it can ask to be answered as after it.
 _NOTE_CHANGE = """
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
