@@ -89,31 +89,20 @@ def granted(
     level: Level = "user",
     until: datetime | None = None,
 ) -> GrantChanged:
-    return AccessGranted(
-        account_id=account_id,
-        member=member,
-        level=level,
-        state="granted",
-        how="granted",
-        by="ada",
-        since=NOON,
-        until=until,
-    )
+    return _grant(AccessGranted, account_id, member, level=level, state="granted", until=until)
 
 
 def revoked(
     member: str = EVERYONE, account_id: str = "mail", *, level: Level = "user"
 ) -> GrantChanged:
-    return AccessRevoked(
-        account_id=account_id,
-        member=member,
-        level=level,
-        state="ended",
-        how="granted",
-        by="ada",
-        since=NOON,
-        why_ended="revoked",
+    return _grant(
+        AccessRevoked, account_id, member, level=level, state="ended", why_ended="revoked"
     )
+
+
+def _grant(kind: type[GrantChanged], account_id: str, member: str, **changes: Any) -> GrantChanged:
+    about = {"account_id": account_id, "member": member}
+    return kind.model_validate(about | {"how": "granted", "by": "ada", "since": NOON} | changes)
 
 
 def enabled(member: str = EVERYONE, extension: str = LOUD) -> EnablementChanged:
