@@ -67,11 +67,12 @@ async def test_what_removed_members_had_ends(world: World, small: World) -> None
 
 
 async def test_what_there_was_on_deleted_accounts_ends(world: World, small: World) -> None:
-    for brand in (world, small):
-        await brand.account("mail", "root")
+    for account in ("mail", *SEVERAL):
+        await world.account(account, "root")
+    await small.account("mail", "root")
     await world.apply(given.grant(*SEVERAL))
-    for brand in (world, small):
-        await brand.hear(given.account_deleted())
+    await world.hear(*(given.account_deleted(one) for one in ("mail", *SEVERAL)))
+    await small.hear(given.account_deleted())
 
     await end_access(world.database.writer, 2)
 

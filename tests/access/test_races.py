@@ -140,6 +140,8 @@ async def test_who_gives_access_goes_by_the_news_that_came_while_they_waited(
     world: World,
 ) -> None:
     await world.account("mail", "ada")
+    # The very first command of a brand makes its row; who comes at the same time waits for that.
+    await world.apply(given.grant("dave"), by="ada")
 
     async def give() -> CommandApplied | CommandRefused:
         async with world.database.writer.begin() as connection:
