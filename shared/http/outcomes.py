@@ -19,6 +19,7 @@ from shared.telemetry import metrics
 
 _log = structlog.stdlib.get_logger()
 
+_FIRST_POLL = 0.05
 _SLOW_POLL = 0.5
 _SHORTEST_GAP = 0.005
 
@@ -40,6 +41,7 @@ class OutcomeWatch:
         self._waiting: dict[CommandId, set[asyncio.Event]] = {}
         self._woken = asyncio.Event()
         self._has_any = asyncio.Event()
+        self._poll_seconds = _FIRST_POLL
 
     def wake(self) -> None:
         """Look now: something was committed."""
@@ -50,6 +52,7 @@ class OutcomeWatch:
         told = asyncio.Event()
         self._waiting.setdefault(command_id, set()).add(told)
         self._has_any.set()
+        self._poll_seconds = _FIRST_POLL
         metrics.OUTCOMES_AWAITED.set(len(self._waiting))
         self._woken.set()
         try:
@@ -62,12 +65,17 @@ class OutcomeWatch:
             metrics.OUTCOMES_AWAITED.set(len(self._waiting))
 
     async def run(self) -> None:
-        """Look after every commit of this process, and twice a second for those of others."""
+        """Look after every commit of this process, and for those of others.
+
+        For these soon after somebody has begun to wait, as most commands take no longer, then less
+        and less often, and twice a second in the end.
+        """
         while True:
             if not self._waiting:
                 self._has_any.clear()
                 await self._has_any.wait()
-            await wait_for_event(self._woken, _SLOW_POLL)
+            if not await wait_for_event(self._woken, self._poll_seconds):
+                self._poll_seconds = min(2 * self._poll_seconds, _SLOW_POLL)
             self._woken.clear()
             try:
                 await self._look()

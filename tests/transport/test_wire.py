@@ -22,7 +22,9 @@ def routes() -> APIRouter:
 
     @router.api_route("/echo", methods=["GET", "POST"])
     async def echo(request: Request) -> PlainTextResponse:
-        return PlainTextResponse(await request.body() or b"nothing")
+        body = await request.body()
+        late = request.headers.get("x-late", "")
+        return PlainTextResponse(late.encode() or body or b"nothing")
 
     return router
 
@@ -136,3 +138,12 @@ async def test_what_has_two_meanings_or_none_has_no_answer(port: int, lines: byt
     answer = await ask(port, POST + CLOSE + lines)
 
     assert not answer.startswith(b"HTTP/1.1 2"), answer
+
+
+async def test_what_stands_behind_a_body_is_no_header(port: int) -> None:
+    parts = b"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX-Late: late\r\n\r\n"
+
+    answer = await ask(port, POST + CLOSE + parts)
+
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\na")
