@@ -58,7 +58,9 @@ async def tell(place: Place, backend: Backend, data: Data) -> Moments:
     await send_all(backend, _grants([*leaving, *lasting], Moments(late, late)))
     moments = Moments(soon=datetime.now(UTC) + _SOON, late=late)
     await send_all(backend, _grants([one for one in data.grants if one.ends == "soon"], moments))
-    await asyncio.sleep(max(0.0, (moments.soon - datetime.now(UTC)).total_seconds()))
+    # A sleep may end a little early, and by another clock.
+    while (left := (moments.soon - datetime.now(UTC)).total_seconds()) > 0:
+        await asyncio.sleep(left)
     return moments
 
 
