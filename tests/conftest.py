@@ -16,8 +16,10 @@ from tests.running_stack import RunningStack, running_stack
 # inherit that: those that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_OF_ONE_WORLD = ("client", "faults")
+_OF_ONE_WORLD = ("client",)
 """The packages whose files share running services."""
+_LONGEST = ("faults", "journeys", "cli", "client", "traps", "transport", "stack")
+"""The packages whose files take longest: begun last, they would keep one process waiting."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,6 +59,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(
             pytest.mark.xdist_group(shared.relative_to(item.config.rootpath).as_posix())
         )
+    # In a turn they stay in the order that chance has given them.
+    items.sort(key=lambda item: _turn_of(item.path.parent.name))
+
+
+def _turn_of(package: str) -> int:
+    return _LONGEST.index(package) if package in _LONGEST else len(_LONGEST)
 
 
 @pytest.fixture(scope="session")
