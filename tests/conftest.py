@@ -16,8 +16,6 @@ from tests.running_stack import RunningStack, running_stack
 # inherit that: those that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_OF_ONE_WORLD = ("client",)
-"""The packages whose files share running services."""
 _LONGEST = ("faults", "journeys", "cli", "client", "traps", "transport", "stack")
 """The packages whose files take longest: begun last, they would keep one process waiting."""
 
@@ -52,14 +50,7 @@ def _is_shared(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares something costly to start: a file, or the whole package."""
-    for item in items:
-        folder = item.path.parent
-        shared = folder if folder.name in _OF_ONE_WORLD else item.path
-        item.add_marker(
-            pytest.mark.xdist_group(shared.relative_to(item.config.rootpath).as_posix())
-        )
-    # In a turn they stay in the order that chance has given them.
+    """Begin with what takes longest; in a turn the files stay as chance has put them."""
     items.sort(key=lambda item: _turn_of(item.path.parent.name))
 
 
