@@ -46,7 +46,8 @@ handlers = Handlers(
     grants.command(RevokeAccess, decide_revocation),
     enablements.command(EnableExtension, decide_enabling),
     enablements.command(DisableExtension, decide_disabling),
-    Listener(InstallationChanged, save_installations),
+    # Accounts before installations, as above.
     Listener(AccountChanged, save_accounts),
+    Listener(InstallationChanged, save_installations),
     Listener(EngineChanged, save_engines),
 )

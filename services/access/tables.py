@@ -24,6 +24,7 @@ IS_GRANTED = text("access_grant.state = 'granted'")
 IS_OWNED = text("access_grant.state = 'granted' AND access_grant.level = 'owner'")
 RUNS_OUT = text("access_grant.state = 'granted' AND access_grant.until IS NOT NULL")
 IS_ENABLED = text("enablement.state = 'enabled'")
+IS_GATHERING = text("brand.gathers_until IS NOT NULL")
 IS_ADMINISTRATOR = text("member.role = 'administrator' AND member.state = 'registered'")
 """The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
@@ -45,11 +46,17 @@ class BrandRow(Base):
     """
 
     __tablename__ = "brand"
-    __table_args__ = (_has_a_brand(),)
+    __table_args__ = (
+        _has_a_brand(),
+        Index("brand_gathering_idx", "gathers_until", postgresql_where=IS_GATHERING),
+    )
 
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     has_list: Mapped[bool]
     """Whether somebody was ever registered."""
+    gathers_until: Mapped[datetime | None]
+    """From then on a job ends what was given before the list began to who was never on it. NULL:
+    there is no list, or nothing of that is left."""
     on_loss: Mapped[OnLoss] = mapped_column(Text)
 
 
@@ -231,8 +238,6 @@ class ChangeRow(Base):
     brand_id: Mapped[str] = mapped_column(primary_key=True)
     xid: Mapped[int] = mapped_column(primary_key=True)
     """The transaction's, all 64 bits of it: what a snapshot shows is told by it."""
-    revision: Mapped[int]
-    """Of the outbox's numbers, so that news that is announced to nobody has one too."""
     at: Mapped[datetime] = mapped_column(index=True)
 
 

@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from uvicorn import Config, Server
 
+from shared.http.at_once import AnswersAtOnce, AtOnce, QuickRouter
 from shared.http.errors import answer_errors
 from shared.http.limits import Limits
 from shared.messaging.context import Context
@@ -34,11 +35,19 @@ def build_app(context: Context, health: Health, routers: Sequence[APIRouter]) ->
     )
     app.state.context = context
     app.add_middleware(Limits)
+    # Added last, it is asked first.
+    if at_once := _at_once(routers):
+        app.add_middleware(AnswersAtOnce, answers=at_once)
     answer_errors(app)
     app.include_router(_own_routes(health))
     for router in routers:
         app.include_router(router)
     return app
+
+
+def _at_once(routers: Sequence[APIRouter]) -> dict[str, AtOnce]:
+    quick = [one for one in routers if isinstance(one, QuickRouter)]
+    return {path: answer for router in quick for path, answer in router.at_once.items()}
 
 
 def _own_routes(health: Health) -> APIRouter:
@@ -91,6 +100,9 @@ async def serve(
     server = _Server(
         Config(
             app,
+            # It bounds heads. By itself uvicorn takes httptools where that is installed, which
+            # reads heads of any size.
+            http="h11",
             loop="none",
             lifespan="off",
             access_log=False,

@@ -13,7 +13,7 @@ from shared.messaging.envelope import Asked, CommandId, News
 from shared.messaging.failures import do_all_or_each
 from shared.messaging.handlers import Handlers
 from shared.messaging.inbox import Remembered
-from shared.messaging.outbox import Announcement, announce_all
+from shared.messaging.outbox import Announcement, announce_all, revision_after
 from shared.messaging.outcomes import AnyOutcome
 from shared.messaging.record import RefusedOnArrival
 from shared.messaging.rounds import Held, Turn, Work, work_off
@@ -105,7 +105,8 @@ async def apply_commands(
         ],
         (),
     )
-    desk.conclude(work, announced)
+    revision = await revision_after(connection, announced) if work.decisions else 0
+    desk.conclude(work, announced, revision)
     batch.announced += [one.event for one in announced]
     batch.answers += [(reply.command, reply.outcome) for reply in desk.answers]
     batch.later += desk.later

@@ -49,14 +49,17 @@ class Desk:
         elif not self._is_answered(about):
             self._take_in(arrival, about)
 
-    def conclude(self, work: Work, announced: Sequence[Announced]) -> None:
-        """Note what came of the fresh commands, and answer those that repeated them."""
+    def conclude(self, work: Work, announced: Sequence[Announced], revision: int) -> None:
+        """Note what came of the fresh commands, and answer those that repeated them.
+
+        Those that announced nothing are told `revision`.
+        """
         events: dict[Turn, list[Announced]] = {}
         for (turn, _), one in zip(work.events, announced, strict=True):
             events.setdefault(turn, []).append(one)
         for turn, decision in work.decisions.items():
             about = _about(turn)
-            outcome = outcome_of(about.command, decision, events.get(turn, ()))
+            outcome = outcome_of(about.command, decision, events.get(turn, ()), revision)
             self._note(about, outcome)
             if outcome is None:
                 self.later.append(about.id)

@@ -16,6 +16,7 @@ from keyturn_contracts.message import (
     Key,
 )
 from keyturn_contracts.topics import events_topic, replies_topic
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.rows import Rows
@@ -27,6 +28,9 @@ from shared.messaging.tables import OutboxRow
 
 _MESSAGES = Rows(OutboxRow.topic, OutboxRow.key, OutboxRow.headers, OutboxRow.value)
 _WRITE = _MESSAGES.insert_into(OutboxRow, in_order=True).returning(OutboxRow.id)
+_LOAD_REVISION = text(
+    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS revision FROM outbox_id_seq"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +117,25 @@ async def announce_all(
                 type=one.event.type_name(),
                 subject=event.key.subject,
                 sequence=event.place.sequence,
+                epoch=event.place.epoch,
             ),
             revision,
         )
         for one, event, revision in zip(announcements, written, ids, strict=False)
     ]
+
+
+async def revision_after(connection: AsyncConnection, announced: Sequence[Announced]) -> int:
+    """Return a revision that nothing which this transaction has decided by is newer than.
+
+    Call it when all is decided, with all that the transaction has announced. Whatever it has seen
+    of others was committed before, and had drawn its numbers before that: a number that is drawn
+    now, and the last one that was drawn by now, are at least as high.
+    """
+    newest = max((one.revision for one in announced), default=None)
+    if newest is not None:
+        return newest
+    return int(await connection.scalar(_LOAD_REVISION) or 0)
 
 
 def _headers_of(one: Announcement, key: Key, place: latest.Place, now: datetime) -> str:

@@ -28,14 +28,18 @@ def events_of(decision: AnyDecision) -> Sequence[Event]:
 
 
 def outcome_of(
-    command: str, decision: AnyDecision, announced: Sequence[Announced]
+    command: str, decision: AnyDecision, announced: Sequence[Announced], revision: int
 ) -> AnyOutcome | None:
-    """Return what its sender is told; None where a job will conclude it."""
+    """Return what its sender is told; None where a job will conclude it.
+
+    `announced` is what this decision announced; where that is nothing the outcome carries
+    `revision`, which `outbox.revision_after` returns.
+    """
     match decision:
         case Applied():
-            return _applied(command, announced, decision, changed=True)
+            return _applied(command, announced, decision, revision, changed=True)
         case Unchanged(why):
-            return _applied(command, announced, decision, changed=False, note=why)
+            return _applied(command, announced, decision, revision, changed=False, note=why)
         case Refused(reason, message, details=details):
             return CommandRefused(
                 command=command, reason=reason, message=message, details=_as_json(details)
@@ -47,6 +51,7 @@ def outcome_of(
                 command,
                 announced,
                 decision,
+                revision,
                 changed=decision.changed,
                 note=decision.note,
                 not_applied=decision.not_applied,
@@ -57,6 +62,7 @@ def _applied(
     command: str,
     announced: Sequence[Announced],
     decision: Applied[Any] | Unchanged[Any] | AppliedToMany,
+    revision: int,
     *,
     changed: bool,
     note: str | None = None,
@@ -66,8 +72,9 @@ def _applied(
         command=command,
         changed=changed,
         note=note,
-        revision=max((one.revision for one in announced), default=None),
+        revision=max((one.revision for one in announced), default=revision),
         events=tuple(one.event for one in announced[:NAMED]),
+        announced=len(announced),
         verdicts=_first(decision.verdicts),
         not_applied=max(not_applied, len(decision.verdicts)),
         details=_as_json(decision.details),

@@ -14,7 +14,13 @@ from shared.messaging.envelope import CommandId
 from shared.messaging.failures import do_all_or_each
 from shared.messaging.handlers import Aggregate
 from shared.messaging.inbox import Open
-from shared.messaging.outbox import Announced, Announcement, Reply, announce_all
+from shared.messaging.outbox import (
+    Announced,
+    Announcement,
+    Reply,
+    announce_all,
+    revision_after,
+)
 from shared.messaging.outcomes import AnyOutcome, events_of, outcome_of, state_of
 
 S = TypeVar("S")
@@ -101,9 +107,10 @@ async def _settle(
     by_key: dict[Key, list[Announced]] = {}
     for (key, _), one in zip(events, announced, strict=True):
         by_key.setdefault(key, []).append(one)
+    revision = await revision_after(connection, announced)
     answers: list[Reply] = []
     for key, decision in decisions.items():
-        outcome = outcome_of(command.__name__, decision, by_key.get(key, ()))
+        outcome = outcome_of(command.__name__, decision, by_key.get(key, ()), revision)
         if outcome is not None:
             answers += map(partial(_reply, key, command.service, outcome), waiting.get(key, ()))
     if answers:

@@ -17,6 +17,7 @@ from shared.messaging.context import Context
 from shared.messaging.issuers import Issuers
 from tests.access import given
 from tests.access.given import LOUD, RELAY, STRICT
+from tests.access.remembering import OwnRedis, own_redis
 from tests.access.world import World
 from tests.batches import Database, asked, news, service_database
 from tests.running_stack import RunningStack
@@ -109,3 +110,17 @@ async def world(database: Database, context: Context) -> World:
         given.installation(RELAY, party="first"),
     )
     return world
+
+
+@pytest.fixture
+async def shared(world: World) -> World:
+    """Return a brand in which ada owns mail, and bob may use it."""
+    await world.account("mail", "ada", extension=RELAY)
+    await world.apply(given.grant("bob"), by="ada")
+    return world
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[OwnRedis]:
+    async with own_redis() as own:
+        yield own

@@ -22,6 +22,10 @@ class Oracle:
     """Whom their issuer calls an administrator; everybody else is a member to it."""
     roles: dict[str, str] | None = None
     """The list of members; None until somebody is registered."""
+    left: set[str] = field(default_factory=set[str])
+    """Who was taken off it, and is not on it again."""
+    is_gathered: bool = False
+    """The list has had its week: whoever was not on it by then has lost what they had before it."""
     accounts: dict[str, str] = field(default_factory=dict[str, str])
     """Those that are not deleted, with their extensions."""
     deleted: set[str] = field(default_factory=set[str])
@@ -84,6 +88,7 @@ class Oracle:
         if not self._administers(by) or "administrator" not in after.values():
             return REFUSED
         self.roles = after
+        self.left -= set(named)
         return None
 
     def remove(self, by: str, members: list[str]) -> str | None:
@@ -96,6 +101,7 @@ class Oracle:
         if "administrator" not in after.values():
             return REFUSED
         self.roles = after
+        self.left |= going
         self._forget(lambda account, member: member in going)
         self.enabled = {one for one in self.enabled if one[1] not in going}
         return None
@@ -156,7 +162,7 @@ class Oracle:
         if account in self.accounts or account in self.deleted:
             return
         self.accounts[account] = extension
-        if self.is_member(creator):
+        if self.is_member(creator) or not (self.is_gathered or creator in self.left):
             self.grants[account, creator] = "owner", None
 
     def delete(self, account: str) -> None:
@@ -170,12 +176,23 @@ class Oracle:
         self.enabled = {one for one in self.enabled if one[0] != extension}
         self.installed.pop(extension, None)
 
+    def let_a_week_pass(self) -> None:
+        if self.roles is None or self.is_gathered:
+            return
+        self.is_gathered = True
+        self._forget(lambda account, member: member != EVERYONE and not self.is_member(member))
+        self.enabled = {one for one in self.enabled if one[1] == EVERYONE or self.is_member(one[1])}
+
     def settle(self, at: datetime) -> None:
-        """Time has come to `at`: what has run out is gone, and what nobody owns is handed over."""
+        """Time has come to `at`: what has run out is gone, and what nobody owns is handed over.
+
+        Who was never on the list keeps what they own, for a week: it counts once they are on it.
+        """
         self._forget(lambda account, member: self.level(member, account, at) is None)
         heads = [one for one, role in (self.roles or {}).items() if role == "administrator"]
         for account in self.accounts:
-            if not self.owners(account, at):
+            levels = [level for (of, _), (level, _) in self.grants.items() if of == account]
+            if "owner" not in levels:
                 self.grants.update({(account, one): ("owner", None) for one in heads})
 
     def _administers(self, by: str) -> bool:

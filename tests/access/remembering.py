@@ -15,6 +15,7 @@ from keyturn_contracts.message import Command
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from deploy.local.redis import binary
 from services.access.remembering.deciding import Deciding
@@ -96,6 +97,7 @@ class Process:
 
     deciding: Deciding
     redis: Redis | None
+    reader: AsyncEngine
     asked: list[str]
 
     async def look(self) -> None:
@@ -159,7 +161,7 @@ async def process(
     # Patience enough for a machine that is busy with much else.
     settings = settings or AccessSettings(redis_patience_seconds=1)
     # And time stands still: what is remembered is as new as the look that a test has made.
-    one = Process(Deciding(context, settings, lambda: 0.0), redis, asked)
+    one = Process(Deciding(context, settings, lambda: 0.0), redis, reader, asked)
     await one.look()
     try:
         yield one

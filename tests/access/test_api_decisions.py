@@ -140,14 +140,14 @@ async def test_a_member_asks_about_themselves_and_about_accounts_they_own(
     assert refused.json()["error"] == "not_allowed"
 
 
-async def test_administrators_and_operators_ask_about_anybody_as_the_list_has_it(
+async def test_administrators_ask_about_anybody_as_the_list_has_it_and_operators_do_not(
     world: World, client: Client
 ) -> None:
     await world.apply(given.administrators("root"))
     await world.apply(given.register("ada"))
 
     assert (await client.ask(use("bob"))).status_code == 200
-    assert (await client.ask(use("bob"), by="ops", roles=("operator",))).status_code == 200
+    assert (await client.ask(use("bob"), by="ops", roles=("operator",))).status_code == 403
     # Their issuer says that they are administrators; the list says that they are not.
     assert (await client.ask(use("bob"), by="ada")).status_code == 403
     assert (await client.ask(use("bob"), by="eve")).status_code == 403
@@ -185,7 +185,8 @@ async def test_five_thousand_cost_the_statements_of_one(world: World, client: Cl
     finally:
         event.remove(engine, "before_cursor_execute", note)
 
-    assert one == all_ > 0
+    # The second time a process that remembers knows who asks.
+    assert one >= all_ > 0
     assert allowed == [True, False] * (MOST // 2)
 
 

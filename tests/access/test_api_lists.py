@@ -16,6 +16,16 @@ from tests.running_stack import RunningStack
 
 FAR = datetime(2126, 1, 1, 12, tzinfo=UTC)
 MEMBER: Sequence[Role] = ("member",)
+LISTS = (
+    "accounts/mail/access",
+    "accounts/mail/access/history",
+    "accounts/usable",
+    "members",
+    "members/ada",
+    "members/ada/accounts",
+    f"extensions/{LOUD}/enablements",
+    "policy",
+)
 
 
 @pytest.fixture
@@ -129,10 +139,10 @@ async def test_what_is_not_theirs_and_what_is_not_there_look_alike(
     await shared.apply(given.register("erin"))
     await shared.apply(given.revoke(), by="ada")
 
-    for who in ("erin", "eve"):
+    for who, status in (("erin", 404), ("eve", 403)):
         theirs = await client.get("accounts/mail/access", by=who, roles=MEMBER)
         nothing = await client.get("accounts/none/access", by=who, roles=MEMBER)
-        assert (theirs.status_code, nothing.status_code) == (404, 404)
+        assert (theirs.status_code, nothing.status_code) == (status, status)
         assert theirs.json()["message"].replace("mail", "none") == nothing.json()["message"]
     assert (await client.get("accounts/none/access")).status_code == 404
 
@@ -182,7 +192,7 @@ async def test_the_history_is_for_owners_and_administrators(shared: World, clien
     as_user = await client.get("accounts/mail/access/history", by="bob", roles=MEMBER)
     as_nobody = await client.get("accounts/mail/access/history", by="eve", roles=MEMBER)
 
-    assert [one.status_code for one in (as_owner, as_user, as_nobody)] == [200, 403, 404]
+    assert [one.status_code for one in (as_owner, as_user, as_nobody)] == [200, 403, 403]
 
 
 async def test_members_are_listed_for_administrators(shared: World, client: Client) -> None:
@@ -366,15 +376,19 @@ async def test_nobody_sees_what_another_brand_has(world: World, client: Client) 
     assert members_of(await client.shown("accounts/mail/access")) == ["olga"]
 
 
+@pytest.mark.parametrize("path", LISTS)
+async def test_an_operator_of_the_platform_is_told_of_nobody(
+    path: str, shared: World, client: Client
+) -> None:
+    """Not even as somebody of that name: who owns the account, or is on the list."""
+    for who in ("ops", "ada", "bob", "root"):
+        answer = await client.get(path, by=who, roles=("operator",))
+        assert (answer.status_code, answer.json()["error"]) == (403, "not_allowed"), who
+
+    # By their own name somebody is told what their role in the brand lets them know.
+    assert (await client.get(path, by="root", roles=("operator", "administrator"))).is_success
+
+
 async def test_without_a_token_nothing_is_answered(client: Client) -> None:
-    for path in (
-        "accounts/mail/access",
-        "accounts/mail/access/history",
-        "accounts/usable",
-        "members",
-        "members/ada",
-        "members/ada/accounts",
-        f"extensions/{LOUD}/enablements",
-        "policy",
-    ):
+    for path in LISTS:
         assert (await client.http.get(f"/v1/{path}")).status_code == 401

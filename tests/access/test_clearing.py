@@ -9,7 +9,6 @@ from services.access.jobs.clearing import clear, clear_uninstalled, conclude
 from shared.messaging.batch import apply_batch
 from tests.access import given
 from tests.access.given import LOUD, STRICT
-from tests.access.test_owning import waits_for_a_lock
 from tests.access.world import World, told
 from tests.batches import published
 from tests.waiting import eventually
@@ -53,6 +52,16 @@ async def test_nothing_is_given_while_an_extension_is_uninstalled(world: World) 
     await world.apply(given.revoke("bob"), by="ada")
     await world.hear(given.installation(LOUD))
     await world.apply(given.grant("carol"), by="ada")
+
+
+async def test_nobody_waits_for_the_creator_of_an_account_that_is_going(world: World) -> None:
+    await uninstall(world)
+    await world.hear(given.account("late"))
+    await world.follow()
+
+    refused = await world.refusal(given.grant("bob", account="late"), by="ada")
+    assert refused.reason == "uninstalling"
+    assert not (await world.apply(given.revoke("bob", account="late"), by="ada")).changed
 
 
 async def test_everything_ends_once_and_is_counted(world: World) -> None:
@@ -222,7 +231,7 @@ async def test_it_is_not_done_before_who_was_giving_something_has_committed(
         await apply_batch(consumer, handlers, [world.asks(given.grant("bob"), by="ada")])
         await uninstall(world)
         concluding = asyncio.create_task(clear_uninstalled(world.database.writer, 100))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await concluding
     await world.follow()
 

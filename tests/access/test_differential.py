@@ -34,11 +34,13 @@ from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.message import Command, CommandRefused, Event
 from keyturn_contracts.registry import EVENT_BY_TYPE
 from keyturn_contracts.rights import decide, decide_extension
+from sqlalchemy import text
 
 from services.access.handlers import handlers
 from services.access.jobs.clearing import clear_uninstalled
 from services.access.jobs.ending import end_access
 from services.access.jobs.expiring import expire_grants
+from services.access.jobs.gathering import end_never_listed
 from services.access.jobs.owning import own_accounts
 from services.access.tables import Base
 from shared.messaging.batch import Message, apply_batch
@@ -71,7 +73,7 @@ VOUCHED: dict[str, tuple[Role, ...]] = {
 ADMINISTRATORS = frozenset(one for one, has in VOUCHED.items() if "administrator" in has)
 ACCOUNTS = {"mail": LOUD, "relay": RELAY}
 PARTIES = {LOUD: "third", RELAY: "first"}
-JOBS = (own_accounts, expire_grants, end_access, clear_uninstalled)
+JOBS = (own_accounts, expire_grants, end_never_listed, end_access, clear_uninstalled)
 QUESTIONS = [
     *(
         {"member": member, "account_id": account, "action": action}
@@ -134,6 +136,11 @@ class Brand:
         roles = self.oracle.roles
         heads = [one for one in ADMINISTRATORS if not roles or roles.get(one) == "administrator"]
         return min(heads, default="root")
+
+    def listed_head(self) -> str:
+        """Return who may ask about everybody, if their issuer calls them an administrator."""
+        roles = self.oracle.roles or {}
+        return min((one for one in roles if roles[one] == "administrator"), default="root")
 
     def owner(self, account: str) -> str:
         owners = self.oracle.owners(account, datetime.now(UTC))
@@ -411,6 +418,23 @@ class Differential(RuleBasedStateMachine):
             self.run(eventually(lambda: datetime.now(UTC) > last))
 
     @rule(at=which)
+    def let_a_week_pass_since_the_list_began(self, at: int) -> None:
+        brand = self.brands[at]
+
+        async def let_it_pass() -> None:
+            async with self.database.writer.begin() as connection:
+                await connection.execute(
+                    text(
+                        "UPDATE brand SET gathers_until = now()"
+                        " WHERE brand_id = :brand AND gathers_until IS NOT NULL"
+                    ),
+                    {"brand": brand.name},
+                )
+
+        self.run(let_it_pass())
+        brand.oracle.let_a_week_pass()
+
+    @rule(at=which)
     def start_a_replica_anew(self, at: int) -> None:
         brand = self.brands[at]
         brand.replica = Replica(brand.name)
@@ -451,9 +475,7 @@ class Differential(RuleBasedStateMachine):
 
     async def _agree(self, brand: Brand) -> None:
         # Twice: at first it has to look for what it is asked, and then it remembers.
-        answer = await self.client.ask(
-            *QUESTIONS, by="watch", brand=brand.name, roles=("operator",)
-        )
+        answer = await self.client.ask(*QUESTIONS, by=brand.listed_head(), brand=brand.name)
         assert answer.status_code == 200, answer.text
         body = answer.json()
         at = datetime.fromisoformat(body["at"])

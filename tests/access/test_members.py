@@ -2,6 +2,8 @@
 
 from keyturn_contracts.access import MAX_REGISTERED, NewMember
 
+from services.access.jobs.ending import end_access
+from services.access.store.members import ENDED_AT_ONCE
 from tests.access import given
 from tests.access.world import World, told
 
@@ -123,6 +125,35 @@ async def test_who_goes_and_comes_back_in_one_batch_has_nothing_of_before(world:
     assert await world.rows("SELECT id FROM member WHERE brand_id = :brand AND is_to_end") == []
 
 
+async def test_who_had_very_much_comes_back_when_a_job_has_ended_it(world: World) -> None:
+    """One message could name thousands who had thousands each: no transaction ends all that."""
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+    many = {"many": ENDED_AT_ONCE + 1}
+    await world.change(
+        "INSERT INTO account (brand_id, id, extension, name, creator, is_deleted, epoch, sequence,"
+        " is_created, is_to_own, is_to_end) SELECT :brand, 'a' || one, 'loud-mail', '', 'root',"
+        " false, 1, 1, true, false, false FROM generate_series(1, :many) one",
+        **many,
+    )
+    await world.change(
+        "INSERT INTO access_grant (brand_id, account_id, member, level, state, how, by, since)"
+        " SELECT :brand, 'a' || one, 'ada', 'user', 'granted', 'granted', 'root', now()"
+        " FROM generate_series(1, :many) one",
+        **many,
+    )
+    await world.apply(given.remove("ada"))
+
+    await world.waits(given.register("ada"))
+    await world.apply(given.register("bob"))
+    assert await end_access(world.database.writer, 1) == 1
+    await world.apply(given.register("ada"))
+
+    [(alive,)] = await world.rows(
+        "SELECT count(*) FROM access_grant WHERE brand_id = :brand AND state = 'granted'"
+    )
+    assert alive == 0
+
+
 async def test_what_they_are_given_after_they_came_back_stays(world: World) -> None:
     await world.account("mail", "root")
     await world.apply(given.administrators("root"))
@@ -135,23 +166,6 @@ async def test_what_they_are_given_after_they_came_back_stays(world: World) -> N
     await world.follow()
 
     assert await world.has("mail") == {"root": "owner", "ada": "user"}
-
-
-async def test_the_first_list_has_every_account_looked_at_for_an_owner(world: World) -> None:
-    """Its owners may be missing from the list: then they own nothing."""
-    await world.account("mail", "ada")
-    await world.account("chat", "root")
-    await world.hear(given.account("gone"), given.account_deleted("gone"))
-
-    await world.apply(given.administrators("root"))
-
-    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == [
-        ("chat",),
-        ("mail",),
-    ]
-    await world.apply(given.register("ada"))
-    await world.follow()
-    assert await world.rows("SELECT id FROM account WHERE brand_id = :brand AND is_to_own") == []
 
 
 async def test_every_change_is_on_record(world: World) -> None:

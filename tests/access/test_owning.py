@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from keyturn_contracts.access import GrantChanged
 
 from services.access.jobs.owning import own, own_accounts
@@ -11,16 +12,6 @@ from tests.access.world import World, told
 from tests.waiting import eventually
 
 HOLD_MAIL = "SELECT 1 FROM account WHERE brand_id = 'acme' AND id = 'mail' FOR UPDATE"
-
-
-async def waits_for_a_lock(world: World) -> bool:
-    """Tell whether somebody in this database waits for another's lock."""
-    return bool(
-        await world.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock'"
-        )
-    )
 
 
 async def test_a_creator_becomes_an_owner_once(world: World) -> None:
@@ -56,8 +47,12 @@ async def test_ownership_that_was_taken_away_does_not_come_back(world: World) ->
     assert await world.has() == {"bob": "owner"}
 
 
-async def test_a_creator_who_is_not_on_the_list_owns_nothing(world: World) -> None:
-    await world.apply(given.administrators("root", "bob"))
+async def test_the_account_of_a_creator_who_has_left_goes_to_the_administrators(
+    world: World,
+) -> None:
+    await world.apply(given.administrators("root", "bob", "ada"))
+    await world.apply(given.remove("ada"))
+    await world.follow()
     await world.hear(given.account())
     await world.events()
 
@@ -125,14 +120,72 @@ async def test_a_last_owner_whose_time_is_over_and_who_becomes_a_user_hands_over
     assert await world.has() == {"bob": "user", "root": "owner"}
 
 
-async def test_whom_the_first_list_leaves_out_loses_to_its_administrators(world: World) -> None:
-    await world.hear(given.account())
+@pytest.mark.parametrize("is_new", [True, False])
+async def test_whom_a_later_command_of_the_first_list_names_keeps_what_they_own(
+    world: World, *, is_new: bool
+) -> None:
+    """Jobs run between its commands; nobody is given anything, and then the owner owns it."""
+    if not is_new:
+        await world.hear(given.account())
+        await world.follow()
+    await world.apply(given.administrators("root"))
+    if is_new:
+        await world.hear(given.account())
+    await world.follow()
+    assert await world.has() == {"ada": "owner"}
+    assert (await world.refusal(given.grant("root"), by="ada")).reason == "not_an_owner"
+
+    await world.apply(given.register("ada"))
     await world.follow()
 
+    assert await world.has() == {"ada": "owner"}
+    await world.apply(given.grant("root"), by="ada")
+    assert (await world.refusal(given.grant("root", level="owner"))).reason == "not_an_owner"
+
+
+async def test_while_all_its_owners_are_still_to_come_an_administrator_decides(
+    world: World,
+) -> None:
+    await world.account("mail", "ada")
     await world.apply(given.administrators("root"))
     await world.follow()
 
-    assert (await world.has())["root"] == "owner"
+    await world.apply(given.grant("root", level="owner"))
+    await world.apply(given.register("ada"))
+    await world.follow()
+
+    assert await world.has() == {"ada": "owner", "root": "owner"}
+
+
+async def test_what_is_taken_from_an_owner_who_is_still_to_come_is_handed_over(
+    world: World,
+) -> None:
+    await world.account("mail", "ada")
+    await world.apply(given.administrators("root"))
+
+    await world.apply(given.revoke("ada"))
+    await world.follow()
+    await world.apply(given.register("ada"))
+
+    assert await world.has() == {"root": "owner"}
+
+
+async def test_what_ends_of_an_owner_who_is_still_to_come_is_handed_over(world: World) -> None:
+    await world.account("mail", "ada")
+    await world.apply(given.administrators("root"))
+    await world.change("UPDATE access_grant SET until = now() WHERE brand_id = :brand")
+
+    await world.follow()
+
+    assert await world.has() == {"root": "owner"}
+
+
+async def test_who_has_left_another_brand_is_still_to_come_in_this_one(world: World) -> None:
+    await world.apply(given.administrators("root"))
+    await world.hear(given.account(creator="dave"))
+    await world.follow()
+
+    assert await world.has() == {"dave": "owner"}
 
 
 async def test_what_nobody_can_own_waits_for_the_first_administrator(world: World) -> None:
@@ -167,7 +220,7 @@ async def test_what_was_deleted_before_anybody_owned_it_gets_no_owner(world: Wor
 
 async def test_more_than_fit_into_a_transaction_take_several(world: World) -> None:
     await world.apply(given.administrators(*(f"admin-{one}" for one in range(3))))
-    await world.hear(*(given.account(f"a{one}") for one in range(5)))
+    await world.hear(*(given.account(f"a{one}", creator="no/body") for one in range(5)))
 
     passes = [await own_accounts(world.database.writer, 4) for _ in range(4)]
 
@@ -191,11 +244,11 @@ async def test_an_account_that_somebody_holds_is_left_for_later(world: World) ->
 
 async def test_nobody_leaves_the_list_while_ownership_is_decided(world: World) -> None:
     await world.apply(given.administrators("root", "bob"))
-    await world.hear(given.account())
+    await world.hear(given.account(creator="no/body"))
     async with world.database.writer.begin() as job:
         assert await own(job, 100) == 1
         leaving = asyncio.create_task(world.apply(given.remove("bob")))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await leaving
 
     await world.follow()

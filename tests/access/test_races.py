@@ -14,16 +14,6 @@ from tests.access.world import World
 from tests.waiting import eventually
 
 
-async def waits_for_a_lock(world: World) -> bool:
-    """Tell whether somebody in this database waits for another's lock."""
-    return bool(
-        await world.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
-            " AND wait_event_type = 'Lock'"
-        )
-    )
-
-
 async def outcome_of(
     connection: AsyncConnection, message: Message
 ) -> CommandApplied | CommandRefused:
@@ -43,7 +33,7 @@ async def meanwhile(
     async with world.database.writer.begin() as connection:
         before = await outcome_of(connection, first)
         after = asyncio.create_task(apply())
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     return [before, await after]
 
 
@@ -60,9 +50,8 @@ async def test_the_first_list_waits_for_who_gives_access_without_one(world: Worl
     )
 
     assert names(outcomes) == ["applied", "applied"]
-    # The list has been told of every account as it is after that.
     await world.follow()
-    assert await world.has() == {"ada": "owner", "bob": "owner"}
+    assert await world.has() == {"ada": "owner"}
 
 
 async def test_who_gives_access_waits_for_the_list_and_goes_by_it(world: World) -> None:
@@ -137,7 +126,7 @@ async def test_news_of_an_uninstallation_waits_for_who_enables_it(world: World) 
         telling = asyncio.create_task(
             world.hear(given.installation(LOUD, state="uninstalling", uninstall_id="u1"))
         )
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await telling
     await world.follow()
 
@@ -147,12 +136,48 @@ async def test_news_of_an_uninstallation_waits_for_who_enables_it(world: World) 
     ]
 
 
+async def test_who_gives_access_goes_by_the_news_that_came_while_they_waited(
+    world: World,
+) -> None:
+    await world.account("mail", "ada")
+    # The very first command of a brand makes its row; who comes at the same time waits for that.
+    await world.apply(given.grant("dave"), by="ada")
+
+    async def give() -> CommandApplied | CommandRefused:
+        async with world.database.writer.begin() as connection:
+            return await outcome_of(connection, world.asks(given.grant("bob"), by="ada"))
+
+    async with world.database.writer.begin() as other:
+        await outcome_of(other, world.asks(given.grant("carol"), by="ada"))
+        giving = asyncio.create_task(give())
+        assert await eventually(world.has_a_waiter)
+        await world.hear(given.installation(LOUD, state="uninstalling", uninstall_id="u1"))
+    assert names([await giving]) == ["uninstalling"]
+
+
+async def test_news_of_accounts_and_installations_take_locks_in_the_order_of_commands(
+    world: World,
+) -> None:
+    """Accounts first: whoever waits for one holds no installation."""
+    await world.account("mail", "ada")
+    both = given.account_deleted(), given.installation(LOUD, state="suspended")
+    async with world.database.writer.begin() as other:
+        await outcome_of(other, world.asks(given.grant("bob"), by="ada"))
+        telling = asyncio.create_task(world.hear(*both))
+        assert await eventually(world.has_a_waiter)
+        await other.exec_driver_sql(
+            "SELECT 1 FROM installation WHERE brand_id = 'acme' AND extension = 'loud-mail'"
+            " FOR UPDATE NOWAIT"
+        )
+    await telling
+
+
 async def test_a_deletion_waits_for_who_gives_access_and_ends_that_too(world: World) -> None:
     await world.account("mail", "ada")
     async with world.database.writer.begin() as connection:
         granted = await outcome_of(connection, world.asks(given.grant("bob"), by="ada"))
         telling = asyncio.create_task(world.hear(given.account_deleted()))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await telling
     await world.follow()
 
@@ -173,7 +198,7 @@ async def test_the_job_that_ends_a_removal_leaves_who_has_come_back_meanwhile(
         await outcome_of(connection, world.asks(given.register("ada")))
         await outcome_of(connection, world.asks(given.grant("ada")))
         job = asyncio.create_task(end_access(world.database.writer, 100))
-        assert await eventually(lambda: waits_for_a_lock(world))
+        assert await eventually(world.has_a_waiter)
     await job
 
     assert await world.has() == {"root": "owner", "ada": "user"}

@@ -1,41 +1,25 @@
 """Remembered decisions are the database's, whatever becomes of Redis, of news and of processes."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-import pytest
 from keyturn_contracts.message import CommandApplied
 
 from services.access.handlers import handlers
 from services.access.queries.facts import Wanted, load_facts
-from services.access.remembering.deciding import decide_one
+from services.access.remembering.reading import decide_one
 from services.access.settings import AccessSettings
 from services.access.store.changes import forget_changes
 from shared.http.brand import connection_for
 from shared.messaging.batch import apply_batch
 from tests.access import given
 from tests.access.given import LOUD, RELAY
-from tests.access.remembering import OwnRedis, own_redis, process, revision_of, use
+from tests.access.remembering import OwnRedis, process, revision_of, use
 from tests.access.world import World
 from tests.batches import TWIN
 from tests.waiting import eventually
 
 ADA, BOB, EVE = use("ada"), use("bob"), use("eve")
-
-
-@pytest.fixture
-async def redis() -> AsyncIterator[OwnRedis]:
-    async with own_redis() as own:
-        yield own
-
-
-@pytest.fixture
-async def shared(world: World) -> World:
-    """Return a brand in which ada owns mail, and bob may use it."""
-    await world.account("mail", "ada", extension=RELAY)
-    await world.apply(given.grant("bob"), by="ada")
-    return world
 
 
 async def test_what_is_remembered_is_asked_of_nobody(shared: World) -> None:
@@ -201,91 +185,6 @@ async def client_keys(redis: OwnRedis) -> list[str]:
         await client.aclose()
 
 
-async def test_another_process_hears_of_a_commit_and_looks(shared: World, redis: OwnRedis) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        await there.deciding.watch.hear()
-        assert await there.allows(BOB) == [True]
-        await shared.apply(given.revoke("bob"), by="ada")
-
-        await here.look()
-        await there.deciding.watch.hear()
-
-        assert not there.remembers(BOB)
-        assert await there.allows(BOB) == [False]
-
-
-async def test_news_that_is_lost_is_found_by_the_next_look(shared: World, redis: OwnRedis) -> None:
-    """The process that committed died before it could tell; or Redis lost it, or stands still."""
-    settings = AccessSettings(redis_patience_seconds=0.01)
-    async with (
-        process(shared, redis.client(), settings) as here,
-        process(shared, redis.client(), settings) as there,
-    ):
-        await there.deciding.watch.hear()
-        for pause in (False, True):
-            await shared.apply(given.grant("bob"), by="ada")
-            await there.look()
-            assert await there.allows(BOB) == [True]
-            await shared.apply(given.revoke("bob"), by="ada")
-            if pause:
-                redis.pause()
-                await here.look()
-            await there.look()
-            assert await there.allows(BOB) == [False]
-            assert await there.allows(EVE) == [False]
-        redis.go_on()
-
-
-async def test_redis_that_is_killed_midway_is_missed_by_nobody(
-    shared: World, redis: OwnRedis
-) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        await there.deciding.watch.hear()
-        assert await here.allows(BOB, ADA) == [True, True]
-        redis.kill()
-        await shared.apply(given.revoke("bob"), by="ada")
-        for one in (here, there):
-            assert await one.deciding.watch.hear() == 0
-            await one.look()
-            assert await one.allows(BOB, ADA, EVE) == [False, True, False]
-            one.asked.clear()
-            assert await one.allows(BOB, ADA, EVE) == [False, True, False]
-            assert one.asked == []
-
-
-async def test_what_one_process_decided_another_borrows(shared: World, redis: OwnRedis) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        lent = await here.answer(ADA, BOB)
-        # Its own look is to be newer than what is lent, and it is to know who asks.
-        await there.look()
-        await there.answer(EVE)
-        there.asked.clear()
-
-        borrowed = await there.answer(ADA, BOB)
-
-        assert there.asked == []
-        assert borrowed.decisions == lent.decisions
-        assert there.remembers(ADA, BOB)
-
-
-async def test_what_was_lent_before_a_change_is_not_borrowed_after_it(
-    shared: World, redis: OwnRedis
-) -> None:
-    async with process(shared, redis.client()) as here, process(shared, redis.client()) as there:
-        assert await here.allows(BOB) == [True]
-        await there.look()
-        await there.answer(EVE)
-        revoked = await revision_of(shared, given.revoke("bob"), by="ada")
-        # Here nothing is known of it, and what was decided is lent once more.
-        assert await there.allows(BOB, at_least=revoked) == [False]
-        await there.look()
-        await there.answer(EVE)
-        there.asked.clear()
-
-        assert await there.allows(BOB) == [False]
-        assert there.asked
-
-
 async def test_without_looks_everything_is_read(shared: World) -> None:
     settings = AccessSettings(decisions_kept=0)
     async with process(shared, None, settings) as one:
@@ -298,16 +197,12 @@ async def test_without_looks_everything_is_read(shared: World) -> None:
 async def test_changes_are_noted_once_for_each_transaction_and_forgotten_later(
     shared: World,
 ) -> None:
-    noted = (
-        "SELECT count(*), count(DISTINCT xid), max(revision) FROM change WHERE brand_id = :brand"
-    )
-    [(rows, transactions, revision)] = await shared.rows(noted)
+    noted = "SELECT count(*), count(DISTINCT xid) FROM change WHERE brand_id = :brand"
+    [(rows, transactions)] = await shared.rows(noted)
     assert rows == transactions > 0
     await shared.apply(given.grant("carol", "dave"), by="ada")
-    [(more, _, higher)] = await shared.rows(noted)
-    assert (more, higher > revision) == (rows + 1, True)
+    assert await shared.rows(noted) == [(rows + 1, rows + 1)]
     await shared.apply(given.policy())
-    await shared.hear(given.account("chat", LOUD))
 
     async with shared.database.writer.begin() as connection:
         assert await forget_changes(connection) == 0
@@ -316,4 +211,16 @@ async def test_changes_are_noted_once_for_each_transaction_and_forgotten_later(
     )
     async with shared.database.writer.begin() as connection:
         assert await forget_changes(connection) > rows
-    assert await shared.rows(noted) == [(0, 0, None)]
+    assert await shared.rows(noted) == [(0, 0)]
+
+
+async def test_news_that_nobody_is_told_of_has_a_revision_too(shared: World) -> None:
+    """Whoever saw it hands its revision back, and is not answered as before it."""
+    last = "SELECT last_value FROM outbox_id_seq"
+    [(before,)] = await shared.rows(last)
+    await shared.events()
+    await shared.hear(given.account("chat", LOUD))
+    assert await shared.events() == []
+
+    [(after,)] = await shared.rows(last)
+    assert after > before

@@ -15,8 +15,8 @@ from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.message import Command, CommandApplied, Event
 
 from services.access.queries.facts import Wanted, load_facts
-from services.access.remembering.deciding import decide_one
 from services.access.remembering.memory import Question
+from services.access.remembering.reading import decide_one
 from shared.http.brand import connection_for
 from tests.access import given
 from tests.access.given import RELAY

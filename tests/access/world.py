@@ -120,6 +120,15 @@ class World:
                 owner=owner,
             )
 
+    async def has_a_waiter(self) -> bool:
+        """Tell whether somebody in this database waits for another's lock."""
+        return bool(
+            await self.rows(
+                "SELECT 1 FROM pg_stat_activity WHERE datname = current_database()"
+                " AND wait_event_type = 'Lock'"
+            )
+        )
+
     async def follow(self) -> None:
         """Run all jobs until they find nothing more."""
         jobs = access_jobs(self.context, AccessSettings())

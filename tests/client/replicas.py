@@ -22,7 +22,7 @@ from keyturn_contracts.credential_vault import AccountAdded, AccountChanged, Acc
 from keyturn_contracts.envelope import Envelope
 from keyturn_contracts.ids import new_id
 from keyturn_contracts.installation import ExtensionInstalled, InstallationChanged
-from keyturn_contracts.message import Event
+from keyturn_contracts.message import AnnouncedEvent, CommandApplied, Event
 from keyturn_contracts.topics import events_topic
 
 EVENTS = events_topic("installation")
@@ -89,31 +89,20 @@ def granted(
     level: Level = "user",
     until: datetime | None = None,
 ) -> GrantChanged:
-    return AccessGranted(
-        account_id=account_id,
-        member=member,
-        level=level,
-        state="granted",
-        how="granted",
-        by="ada",
-        since=NOON,
-        until=until,
-    )
+    return _grant(AccessGranted, account_id, member, level=level, state="granted", until=until)
 
 
 def revoked(
     member: str = EVERYONE, account_id: str = "mail", *, level: Level = "user"
 ) -> GrantChanged:
-    return AccessRevoked(
-        account_id=account_id,
-        member=member,
-        level=level,
-        state="ended",
-        how="granted",
-        by="ada",
-        since=NOON,
-        why_ended="revoked",
+    return _grant(
+        AccessRevoked, account_id, member, level=level, state="ended", why_ended="revoked"
     )
+
+
+def _grant(kind: type[GrantChanged], account_id: str, member: str, **changes: Any) -> GrantChanged:
+    about = {"account_id": account_id, "member": member}
+    return kind.model_validate(about | {"how": "granted", "by": "ada", "since": NOON} | changes)
 
 
 def enabled(member: str = EVERYONE, extension: str = LOUD) -> EnablementChanged:
@@ -155,6 +144,28 @@ def announced(
         value=event.to_json() if value is None else value,
         headers=envelope.to_headers(),
     )
+
+
+def outcome(
+    *events: Event, epoch: int | None = 1, sequence: int = 1, **changes: Any
+) -> CommandApplied:
+    """Return what the sender is told of a command that announced these."""
+    told = {
+        "command": "GrantAccess",
+        "changed": True,
+        "revision": sequence,
+        "events": [
+            AnnouncedEvent(
+                type=one.type_name(),
+                subject=f"{one.kind}/{one.subject_id}",
+                sequence=sequence,
+                epoch=epoch,
+            )
+            for one in events
+        ],
+        "announced": len(events),
+    }
+    return CommandApplied.model_validate(told | changes)
 
 
 def read(record: Record, offset: int = 0) -> Read:

@@ -1,14 +1,17 @@
 """What a copy of access holds after any news: the newest of each of its own brand, or nothing."""
 
 import json
-from collections.abc import Iterable
+import tracemalloc
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from keyturn_client.replica import access
 from keyturn_client.replica.access import AccessCopy
+from keyturn_client.replica.announced import BEFORE_ALL
 from keyturn_client.replica.installations import Installations
-from keyturn_client.wire import Record
+from keyturn_client.wire import Read, Record
 from keyturn_contracts import rights
 from keyturn_contracts.access import EnablementChanged, GrantChanged, MemberChanged
 from keyturn_contracts.credential_vault import AccountChanged
@@ -234,6 +237,34 @@ def test_a_tombstone_of_something_unreadable_ends_the_doubt() -> None:
     assert copy.kept == 0
 
 
+def test_what_was_taken_away_with_its_record_takes_no_memory() -> None:
+    copy = heard()
+
+    def gone(account_id: str, *, was_there: bool) -> Iterator[Read]:
+        found = read(announced(granted("bob", account_id)))
+        if was_there:
+            yield found
+        yield replace(found, value=None)
+
+    def hear_of(accounts: Iterable[str]) -> None:
+        for n, account_id in enumerate(accounts):
+            copy.hear(gone(account_id, was_there=n % 2 == 0))
+
+    tracemalloc.start()
+    try:
+        hear_of(f"a{n}" for n in range(1000))
+        found = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+
+    assert copy.kept == 0
+    # Elsewhere texts are remembered, a bounded number of them.
+    kept_here = found.filter_traces(
+        [tracemalloc.Filter(inclusive=True, filename_pattern=access.__file__)]
+    ).traces
+    assert sum(one.size for one in kept_here) < 10_000, "bytes; an empty scope takes 150"
+
+
 def test_beyond_what_may_be_kept_nothing_is_known(caplog: pytest.LogCaptureFixture) -> None:
     enough = in_order([account(), granted("ada"), granted("bob")])
     copy = heard(*enough, *enough, most=3)
@@ -254,10 +285,10 @@ def test_beyond_what_may_be_kept_nothing_is_known(caplog: pytest.LogCaptureFixtu
 def test_what_was_heard_of_something_has_a_sequence() -> None:
     copy = heard(announced(granted("bob"), sequence=4), announced(registered("ada"), sequence=200))
 
-    assert copy.sequence_of("grants/mail/bob") == 4
-    assert copy.sequence_of("members/ada") == 200
-    assert copy.sequence_of("grants/mail/ada") < 0
-    assert copy.sequence_of("grants/other/bob") < 0
+    assert copy.position_of("grants/mail/bob") == (1, 4)
+    assert copy.position_of("members/ada") == (1, 200)
+    assert copy.position_of("grants/mail/ada") == BEFORE_ALL
+    assert copy.position_of("grants/other/bob") == BEFORE_ALL
 
 
 @pytest.mark.parametrize("key", [None, b"", b"acme/grants", b"acme/grants/", b"acme/licence"])

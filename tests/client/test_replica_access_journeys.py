@@ -230,6 +230,26 @@ async def test_where_the_copy_cannot_say_the_service_is_asked(brand: Brand) -> N
             assert replica.decide("ada", "use", "mail").code == "copy_too_old"
 
 
+async def test_who_asks_with_what_changed_nothing_is_answered_by_the_service(brand: Brand) -> None:
+    await brand.add_account("mail", "first")
+    settings = settings_of(brand).model_copy(
+        update={"ask_as": brand.world.backend_settings(brand.name)}
+    )
+    async with Replica(settings) as replica:
+        await until_owned_by(replica, "ada")
+        grant = GrantAccess(account_id="mail", members=("bob",))
+        first, same = await do(brand, grant), await do(brand, grant)
+        partly = await do(brand, GrantAccess(account_id="mail", members=("bob", "eve")))
+
+        assert (same.changed, same.events, partly.not_applied) == (False, (), 1)
+        assert (first.revision or 0) <= (same.revision or 0) <= (partly.revision or 0)
+        for outcome in (same, partly):
+            found = replica.decide("bob", "use", "mail", at_least=outcome)
+            assert found.code == "copy_too_old"
+            found = await replica.ask("bob", "use", "mail", at_least=outcome, within=LONG)
+            assert found == Decision(allowed=True, code="allowed", way="user")
+
+
 async def test_two_brands_with_the_same_names_see_nothing_of_each_other(brand: Brand) -> None:
     folder = brand.folder / "twin"
     folder.mkdir()

@@ -109,7 +109,7 @@ async def test_a_password_that_is_away_with_the_broker_is_looked_for_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     # A broker that does not come back is given up sooner than an operator's patience ends.
-    monkeypatch.setattr("keyturn_client.replica.following._ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr("keyturn_client.wire._ANSWER_SECONDS", 1.0)
     password = settings.kafka.password_file
     await announce(kafka, announced(installed(LOUD, HOST), settings.brand))
     async with Replica(settings) as replica:

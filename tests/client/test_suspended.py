@@ -1,7 +1,7 @@
 """An engine starts no run of a task that is suspended, nor of one of which it does not know."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -10,6 +10,7 @@ from keyturn_client.commands import Signer
 from keyturn_client.engine.suspended import Suspended
 from keyturn_client.http import Http
 from keyturn_client.problems import SuspendedError, UnreachableError
+from keyturn_client.replica.freshness import now
 from keyturn_client.settings import Services
 from keyturn_contracts.keys import new_engine_sealing_key, new_signing_key
 from keyturn_contracts.workflow import SuspendedTask, SuspendedTasks
@@ -20,15 +21,28 @@ from tests.waiting import eventually
 
 NOW = timedelta(0)
 LONG = timedelta(seconds=30)
+MAX_AGE = timedelta(minutes=5)
+
+
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
 
 
 @asynccontextmanager
-async def given_suspended() -> AsyncGenerator[tuple[StandIn, Suspended]]:
+async def given_suspended(
+    clock: Callable[[], float] = now,
+) -> AsyncGenerator[tuple[StandIn, Suspended]]:
     async with standing_in(new_engine_sealing_key()) as service:
         signer = Signer.of_engine(new_signing_key(), brand=BRAND, engine_id=ENGINE)
         http = Http(Services(credential_vault=service.url, workflow=service.url), signer)
         try:
-            yield service, Suspended(http, WHO)
+            yield service, Suspended(http, WHO, MAX_AGE, clock)
         finally:
             await http.close()
 
@@ -164,3 +178,70 @@ async def test_what_is_suspended_no_more_is_run_again() -> None:
 
         assert refusal(suspended, "w1") is None
         assert suspended.by_account() == {}
+
+
+async def test_what_nobody_has_confirmed_for_too_long_begins_no_run() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (_, suspended):
+        assert suspended.age is None
+        await suspended.read()
+        clock.seconds += 300
+        assert refusal(suspended, "w1") is None
+        assert (suspended.age, suspended.is_known) == (MAX_AGE, True)
+
+        clock.seconds += 1
+        with pytest.raises(SuspendedError, match="last known more than 300 s ago") as refused:
+            suspended.check("w1", ["mail"])
+        assert refused.value.reason == "too_old"
+        assert not suspended.is_known
+        suspended.check("w1", [])
+
+        await suspended.confirm(clock.seconds - 1)
+        assert refusal(suspended, "w1") is None
+        assert suspended.age == timedelta(seconds=1)
+
+
+async def test_what_is_confirmed_late_makes_nothing_older() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (_, suspended):
+        await suspended.read()
+        await suspended.confirm(clock.seconds - 200)
+        assert suspended.age == timedelta(0)
+
+
+async def test_what_is_suspended_stays_so_however_old_it_is() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (service, suspended):
+        service.suspended = [page(task("w1"), mail=1)]
+        await suspended.read()
+        clock.seconds += 1000
+        assert refusal(suspended, "w1") == "suspended"
+
+
+async def test_events_that_show_nothing_have_the_service_asked_and_news_of_it_counts() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (service, suspended):
+        await suspended.read()
+        service.suspended = [page(task("w1"), mail=1)]
+        clock.seconds += 1000
+        async with working(suspended):
+            await suspended.known(["mail"], LONG)
+
+        assert [refusal(suspended, one) for one in ("w1", "w2")] == ["suspended", None]
+        assert suspended.age == timedelta(0)
+
+
+async def test_while_neither_says_anything_no_run_begins_until_one_of_both_does() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (service, suspended):
+        await suspended.read()
+        service.is_down = True
+        clock.seconds += 1000
+        async with working(suspended):
+            await eventually(lambda: len(service.asked) > 3)
+            assert refusal(suspended, "w1") == "too_old"
+            waiting = asyncio.create_task(suspended.known(["mail"], LONG))
+            await asyncio.sleep(0)
+            await suspended.confirm(clock.seconds)
+            await waiting
+        assert refusal(suspended, "w1") is None

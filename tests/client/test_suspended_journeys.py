@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from keyturn_client import Engine, Fetched, SuspendedError, Workflows
+from keyturn_client.replica.freshness import now
 from keyturn_contracts.access import GrantAccess, RevokeAccess
 
 from tests.client.world import Brand, applied, workflows
@@ -65,3 +66,19 @@ async def test_a_revocation_stops_one_members_workflows_and_nobody_elses(brand: 
         assert [one.workflow_id for one in engine.status().accounts["mail"].suspended] == ["theirs"]
         assert await version_of_a_run(engine, "theirs") is None
         assert await version_of_a_run(engine, "ours") == 1
+
+
+async def test_events_alone_show_that_what_was_read_still_holds(
+    brand: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The service is not asked for it.
+    monkeypatch.setattr("keyturn_client.engine.suspended._READ_AGAIN_SECONDS", 10_000.0)
+    settings = await brand.register_engine()
+    async with Engine(settings, apply) as engine:
+        since = now()
+
+        def is_newer() -> bool:
+            age = engine.status().suspended_age
+            return age is not None and now() - age.total_seconds() > since
+
+        await eventually(is_newer)

@@ -23,6 +23,7 @@ from services.credential_vault.store.claims import claim_trials
 from services.credential_vault.store.fetches import Fetched, lock_shared, record_holders
 from shared.decisions import Applied
 from tests.batches import asked, published
+from tests.credential_vault.given import granted
 from tests.credential_vault.http import Client, open_answer, serving, token_of
 from tests.credential_vault.vault import GivenEngine, Vault, bound
 from tests.running_stack import RunningStack
@@ -280,6 +281,23 @@ async def test_a_binding_whose_news_is_on_its_way_is_waited_for(
         await vault.hear(bound("e1", "mail"))
 
         assert (await waiting).version == 1
+
+
+async def test_while_nothing_is_heard_of_bindings_an_engine_gets_what_is_rotated(
+    vault: Vault, client: Client
+) -> None:
+    """The workflow service is down: who lost the account is not known to be behind the binding."""
+    await vault.given_account()
+    await vault.hear_engine(ENGINE, "mail")
+    await vault.given_rotation()
+    await vault.hear(granted(member="bob", level="user", is_ended=True))
+
+    assert (await client.opened(ENGINE)).version == 2
+
+    # What the vault hears by itself holds all the same.
+    await vault.deliver(asked(DeleteAccount(account_id="mail")))
+    (answer,) = await client.fetch(ENGINE, "mail")
+    assert answer.deleted
 
 
 async def test_a_retired_engine_is_refused_and_on_record(vault: Vault, client: Client) -> None:

@@ -120,9 +120,31 @@ async def test_an_outcome_names_its_own_events_and_the_newest_as_revision(
     assert [[each.sequence for each in one.events] for one in told] == [[1, 2], [1], [3, 4], []]
     assert [one.changed for one in told] == [True, True, True, False]
     assert told[3].note == "Nothing is added by adding nothing."
-    assert told[3].revision is None
-    revisions = [one.revision or 0 for one in told[:3]]
-    assert revisions == sorted(set(revisions))
+    assert [one.announced for one in told] == [2, 1, 2, 0]
+    epochs = [one.headers["ce_epoch"] for one in await published(engine)]
+    assert [str(each.epoch) for one in told for each in one.events] == epochs
+    revisions = [one.revision or 0 for one in told]
+    assert revisions[:3] == sorted(set(revisions[:3]))
+    assert revisions[3] >= revisions[2], "it found what was added before it"
+
+
+async def test_what_changes_nothing_has_the_revision_of_all_that_it_may_have_found(
+    engine: AsyncEngine,
+) -> None:
+    first = await deliver(engine, handlers, asked(Add(counter_id="mail", amount=1)))
+    second = await deliver(engine, handlers, asked(Add(counter_id="mail", amount=1)))
+    [revision, found] = [
+        one.revision
+        for batch in (first, second)
+        for _, one in batch.answers
+        if isinstance(one, CommandApplied)
+    ]
+    same = await deliver(engine, handlers, asked(Add(counter_id="mail", amount=0)))
+
+    [(_, outcome)] = same.answers
+    assert isinstance(outcome, CommandApplied)
+    assert (outcome.changed, outcome.events) == (False, ())
+    assert (revision or 0) < (found or 0) <= (outcome.revision or 0)
 
 
 async def test_an_event_says_what_caused_it_and_carries_the_trace_on(engine: AsyncEngine) -> None:

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from functools import partial
 
 from keyturn_contracts.message import CommandApplied, CommandRefused, Key
-from sqlalchemy import event
+from sqlalchemy import event, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared.decisions import Decision, Later, Refused
 from shared.messaging.inbox import find
 from shared.messaging.settle import Settled, settle
+from shared.messaging.tables import OutboxRow
 from tests.batches import asked, deliver, published
 from tests.messaging.log import totals
 from tests.messaging.toy import Add, Counter, Weigh, conclude_weighing, counters, handlers
@@ -51,6 +52,26 @@ async def test_everyone_who_asked_hears_the_conclusion(engine: AsyncEngine) -> N
     assert await totals(engine) == {"mail": 40}
     replies = [one for one in await published(engine) if one.topic.startswith("keyturn.replies")]
     assert [one.key for one in replies][:2] == [first.id.id, second.id.id]
+
+
+async def test_a_conclusion_that_changes_nothing_has_a_revision_too(engine: AsyncEngine) -> None:
+    await given(engine, "mail")
+    await deliver(engine, handlers, asked(Weigh(counter_id="mail")))
+    await weigh(engine, {MAIL: 40})
+    found = await newest_number(engine)
+    await deliver(engine, handlers, asked(Weigh(counter_id="mail")))
+
+    [(_, outcome)] = (await weigh(engine, {MAIL: 40})).answers
+
+    assert isinstance(outcome, CommandApplied)
+    assert (outcome.changed, outcome.events, outcome.announced) == (False, (), 0)
+    assert (outcome.revision or 0) >= found > 0
+
+
+async def newest_number(engine: AsyncEngine) -> int:
+    """Return the highest number of what is in the outbox."""
+    async with engine.connect() as connection:
+        return (await connection.scalar(select(func.max(OutboxRow.id)))) or 0
 
 
 async def test_its_events_were_caused_by_the_first_who_asked(engine: AsyncEngine) -> None:

@@ -13,7 +13,7 @@ from services.workflow.rules.access import WHY, may_use
 from services.workflow.rules.account import Account
 from services.workflow.rules.entitlement import NOTHING, Barred, Entitlement, why_barred
 from services.workflow.rules.holding import Holding, standing_of
-from services.workflow.rules.usage import Usage, judge_all
+from services.workflow.rules.usage import Usage, judge
 from tests.workflow.books import MAIL, given_access
 from tests.workflow.given import fetched, installation_news, licence_news, workflow
 from tests.workflow.rotating import given_rollout, waits_for
@@ -64,7 +64,7 @@ def test_of_several_reasons_the_one_that_holds_for_most_is_told(
     assert may_use(account, "bob", access) == reason
     assert may_use(account, "ada", access) == (None if reason == "no_access" else reason)
     assert WHY[reason].endswith(".")
-    assert judge_all(account, {"bob": Usage(2)}, access).allowed == 0
+    assert judge(account, "bob", Usage(2), access).reason is not None
     assert standing_of(Holding(count=2), account).reason == reason
 
 

@@ -27,10 +27,14 @@ from services.workflow.jobs.counting import count
 from services.workflow.jobs.following import follow
 from services.workflow.jobs.judging import judge
 from services.workflow.jobs.marking import mark
+from services.workflow.queries.suspended import load_tasks
 from services.workflow.rules.holding import Holding
 from services.workflow.rules.rollout import Rhythm
+from services.workflow.rules.usage import Judged, sum_up
+from services.workflow.store.account import key_of as account_key
 from services.workflow.store.concern import load_concerns
 from services.workflow.store.holding import HoldingKey, load_holdings_of
+from services.workflow.store.usage import load_usage_of
 from services.workflow.tables import Base, BindingRow, EngineRow, RolloutRow
 from shared.database.engines import create_engine
 from tests.batches import Database, service_database
@@ -39,7 +43,7 @@ from tests.workflow.conftest import fill
 from tests.workflow.given import account_event, account_news
 from tests.workflow.giving import Giving
 from tests.workflow.reference import Task, digest_of
-from tests.workflow.telling import ENGINES, Account, accounts, engines
+from tests.workflow.telling import ACCOUNTS, ENGINES, Account, accounts, engines
 from tests.workflow.world import DAY, PROOF_KEY
 
 RHYTHM = Rhythm(deadline=DAY, progress=timedelta(0), ask_again=DAY, ask_at_most=DAY, look_again=DAY)
@@ -175,6 +179,15 @@ class Holdings(Giving):
                 pass
             await count(connection, timedelta(0), 100)
             holdings = await load_holdings_of(connection, [(self.brand, one) for one in ENGINES])
+            usage = await load_usage_of(
+                connection, (account_key(self.brand, one.account_id) for one in holdings)
+            )
+            listed = {
+                engine_id: await load_tasks(
+                    connection, self.brand, engine_id, after=("", "", ""), limit=1000
+                )
+                for engine_id in ENGINES
+            }
             bindings = (
                 await connection.execute(
                     select(
@@ -208,6 +221,8 @@ class Holdings(Giving):
             assert (holding.count, shown) == (len(expected), digest_of(expected))
             assert holding.vanished_count == told.vanished(account_id)
             assert holding.announced.is_bound >= holding.announced.is_allowed
+            # What an engine is told is what its number stands for, however old.
+            assert sum_up(usage[key]) == Judged(holding.allowed_count, holding.suspended)
             if is_judged:
                 assert holding.allowed_count == self._allowed(key.engine_id, account_id)
                 assert holding.announced.is_allowed == (holding.allowed_count > 0)
@@ -216,6 +231,13 @@ class Holdings(Giving):
             assert holding.confirmed_version == told.confirmed.get(account_id, 0)
             assert holding.failed_count == told.failed.get(account_id, 0)
             assert holding.is_named_since == (account_id in told.named_since)
+        for engine_id, tasks in listed.items() if is_judged else ():
+            told_of = {(one.account_id, one.workflow_id, one.task_id, one.reason) for one in tasks}
+            assert told_of == {
+                (*task, reason)
+                for account_id in ACCOUNTS
+                for task, reason in self._suspended(engine_id, account_id)
+            }
         missing = {(one.engine_id, one.account_id) for one in bindings} - {
             (key.engine_id, key.account_id) for key in holdings
         }

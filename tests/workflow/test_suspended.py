@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from keyturn_contracts.message import CommandApplied
 from keyturn_contracts.workflow import OverrideRollout, RetireEngine, SuspendedTasks
+from sqlalchemy import event
 
 from tests.running_stack import RunningStack
 from tests.workflow.given import MEMBER, GivenEngine, by_person, member_news, policy_news, utc_now
@@ -93,14 +94,41 @@ async def test_pages_of_suspended_tasks_name_each_once(client: Client, world: Wo
     assert len(found) == 4
 
 
-async def test_what_was_taken_is_read_before_it_is_judged(client: Client, world: World) -> None:
+async def test_what_is_read_is_what_the_numbers_beside_it_stand_for(
+    client: Client, world: World
+) -> None:
+    """News that is still to be judged is told of by an event, and read with its number."""
     engine = await given_tasks(world)
+    before = await suspended(client, engine)
     await world.take("bob")
+    meanwhile = await suspended(client, engine)
+    # What is saved is judged by the news at once, with all that its owner's tasks use of it.
+    await world.tell(engine.save(given_workflow("w5", "a", owner="bob")))
+    saved = await suspended(client, engine)
+    await world.close()
 
-    found = await suspended(client, engine)
+    assert meanwhile == before
+    assert [one[0] for one in named(saved)] == ["w2", "w2", "w3", "w4", "w5"]
+    assert saved.suspensions["mail"] > before.suspensions["mail"]
+    assert await suspended(client, engine) == saved
 
-    assert ("w2", "a", "mail", "no_access") in named(found)
-    assert found.suspensions["mail"] == 1, "The event follows."
+
+async def test_a_page_reads_what_is_kept_and_judges_nothing(client: Client, world: World) -> None:
+    engine = await given_tasks(world)
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    reader = world.database.reader.sync_engine
+    event.listen(reader, "before_cursor_execute", note)
+    try:
+        await suspended(client, engine, limit=1)
+    finally:
+        event.remove(reader, "before_cursor_execute", note)
+
+    assert any(" usage" in one for one in asked)
+    assert not [one for one in asked if "access_grant" in one or "enablement" in one]
 
 
 async def test_flagged_and_vanished_tasks_are_not_suspended(client: Client, world: World) -> None:

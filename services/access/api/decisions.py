@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from functools import partial
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from keyturn_contracts.actor import Actor
 
 from services.access.api.questions import DecisionsBody, read, schema_of_questions, skim
 from services.access.api.seeing import sees_everybody
 from services.access.api.tokens import Tokens
-from services.access.remembering.deciding import Answer, Deciding, UnknownRevision
+from services.access.remembering.asked import Answer
+from services.access.remembering.deciding import Deciding, UnknownRevision
 from services.access.remembering.memory import Question
 from services.access.rules.members import is_of_the_brand
+from shared.http.at_once import QuickRouter
 from shared.http.errors import ApiError
 
+PATH = "/v1/decisions"
 _BODY = {
     "requestBody": {
         "required": True,
@@ -22,13 +25,28 @@ _BODY = {
 }
 
 
-def decision_routes(deciding: Deciding) -> APIRouter:
-    router = APIRouter(prefix="/v1/decisions")
+def decision_routes(deciding: Deciding) -> QuickRouter:
+    router = QuickRouter()
     tokens = Tokens()
+
+    def recall(caller: Actor, body: bytes) -> bytes | None:
+        skimmed = skim(body)
+        if skimmed is None:
+            return None
+        questions, at_least = skimmed
+        found = deciding.recall(caller, partial(_needed, questions), at_least)
+        return None if found is None else _answer(questions, found)
+
+    def answer_at_once(authorization: bytes, body: bytes) -> bytes | None:
+        caller = tokens.known_caller(authorization)
+        try:
+            return None if caller is None else recall(caller, body)
+        except ApiError:
+            return None
 
     # What is sent and answered is read and written here, and not by the framework: for most it is
     # ten times the work of finding the answer.
-    @router.post("", response_model=DecisionsBody, openapi_extra=_BODY)
+    @router.post(PATH, response_model=DecisionsBody, openapi_extra=_BODY)
     async def answer_decisions(request: Request) -> Response:
         """Say of each question yes or no, and why; nothing is remembered of who asked.
 
@@ -38,23 +56,17 @@ def decision_routes(deciding: Deciding) -> APIRouter:
         """
         caller = await tokens.caller(request)
         body = await request.body()
-        skimmed = skim(body)
-        if skimmed is not None:
-            questions, at_least = skimmed
-            found = deciding.recall(caller, partial(_needed, questions), at_least)
-            if found is not None:
-                return _response(questions, found)
-        questions, at_least = read(body)
-        try:
-            found = await deciding.answer(caller, partial(_needed, questions), at_least)
-        except UnknownRevision:
-            raise ApiError(
-                "revision_unknown",
-                f"Revision {at_least} is not known here. Was a backup restored since it was told? "
-                "Ask without at_least, and look whether what you changed is still so.",
-            ) from None
-        return _response(questions, found)
+        answer = recall(caller, body)
+        if answer is None:
+            questions, at_least = read(body)
+            try:
+                found = await deciding.answer(caller, partial(_needed, questions), at_least)
+            except UnknownRevision:
+                raise _unknown(at_least) from None
+            answer = _answer(questions, found)
+        return Response(answer, media_type="application/json")
 
+    router.at_once[PATH] = answer_at_once
     return router
 
 
@@ -84,14 +96,22 @@ def _shares(others: Sequence[Question], caller: Actor) -> list[Question]:
     return [Question(caller.subject, "share", one, None) for one in accounts]
 
 
-def _response(questions: Sequence[Question], found: Answer) -> Response:
+def _answer(questions: Sequence[Question], found: Answer) -> bytes:
+    """Return its JSON; raise `ApiError` where they may not be told."""
     asked, shares = found.decisions[: len(questions)], found.decisions[len(questions) :]
     if not all(one.allowed for one in shares):
         raise _not_about_others()
     bodies = b",".join([one.body for one in asked])
     at = found.at.isoformat().replace("+00:00", "Z")
-    answer = b'{"decisions":[%b],"revision":%d,"at":"%b"}' % (bodies, found.revision, at.encode())
-    return Response(answer, media_type="application/json")
+    return b'{"decisions":[%b],"revision":%d,"at":"%b"}' % (bodies, found.revision, at.encode())
+
+
+def _unknown(revision: int) -> ApiError:
+    return ApiError(
+        "revision_unknown",
+        f"Revision {revision} is not known here. Was a backup restored since it was told? "
+        "Ask without at_least, and look whether what you changed is still so.",
+    )
 
 
 def _not_about_others() -> ApiError:

@@ -11,14 +11,16 @@ from shared.http.errors import ApiError
 
 
 def sees_everybody(caller: Actor) -> bool:
-    """Tell whether they are told of everybody: administrators, and operators of the platform."""
-    return not caller.roles.isdisjoint({"administrator", "operator"})
+    """Tell whether they are told of everybody: the brand's administrators, no operator as such."""
+    return "administrator" in caller.roles
 
 
-def refuse_engines(caller: Caller) -> None:
-    """Answer `not_allowed` to an engine: of people and accounts it is told decisions alone."""
+def check_belongs(caller: Caller) -> None:
+    """Answer `not_allowed` to whoever is nobody in the brand: engines, operators, who has left."""
     if caller.engine_id is not None:
         raise ApiError("not_allowed", "An engine asks for decisions: POST /v1/decisions.")
+    if not is_of_the_brand(caller):
+        raise ApiError("not_allowed", "Only members of the brand see this, and you are none.")
 
 
 def check_sees(caller: Actor, member: str) -> None:

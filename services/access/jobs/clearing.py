@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.access.jobs.ending import end
 from services.access.rules.clearing import Clearance, event_about
-from services.access.rules.ending import brands_of, end_all
+from services.access.rules.ending import brands_of, end_all, share_of
 from services.access.store.brands import lock_brands, share_brands
 from services.access.store.clearing import (
     end_clearances,
@@ -32,7 +32,8 @@ from shared.messaging.outbox import Announcement, announce
 async def clear_uninstalled(engine: AsyncEngine, most: int) -> int:
     """End what is left of extensions that are being uninstalled, `most` grants at once.
 
-    Return how much was done.
+    Each has its share of these, and is told done when nothing of it is left: none waits behind
+    another. Return how much was done.
     """
     async with engine.begin() as connection:
         ended = await clear(connection, most)
@@ -40,14 +41,13 @@ async def clear_uninstalled(engine: AsyncEngine, most: int) -> int:
             crash_point("access.before_clear")
     if ended:
         crash_point("access.after_clear")
-        return ended
     async with engine.begin() as connection:
         done = await conclude(connection, most)
         if done:
             crash_point("access.before_cleared")
     if done:
         crash_point("access.after_cleared")
-    return done
+    return ended + done
 
 
 async def clear(connection: AsyncConnection, most: int) -> int:
@@ -56,12 +56,9 @@ async def clear(connection: AsyncConnection, most: int) -> int:
     if not wanted:
         return 0
     await share_brands(connection, brands_of(wanted))
-    ended = 0
-    for key, clearance in sorted((await lock_clearances(connection, wanted)).items()):
-        if ended >= most:
-            break
-        ended += await _end_some(connection, key, clearance, most - ended)
-    return ended
+    clearances = await lock_clearances(connection, wanted)
+    each = share_of(most, clearances)
+    return sum([await _end_some(connection, *one, each) for one in sorted(clearances.items())])
 
 
 async def _end_some(

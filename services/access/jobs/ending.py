@@ -5,11 +5,11 @@ ended. Its crash points: `access.before_end` and `access.after_end` around the c
 that did anything.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.access.rules.ending import Ending, brands_of, end_all
+from services.access.rules.ending import Ending, brands_of, end_all, share_of
 from services.access.store.audit import save_records
 from services.access.store.brands import share_brands
 from services.access.store.ending import (
@@ -27,6 +27,7 @@ from services.access.store.ending import (
     lock_free_installations,
     save_ending,
 )
+from services.access.store.people import Person
 from shared.messaging.crash import crash_point
 from shared.messaging.outbox import Announcement, announce
 
@@ -60,6 +61,18 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
     await share_brands(connection, brands_of(found))
     # Asked again: who came back while this waited may have been given something since.
     members = found & await find_removed(connection, most)
+    ended = await end_what_they_have(connection, members, most)
+    return ended + await end_removals(connection, members)
+
+
+async def end_what_they_have(
+    connection: AsyncConnection, members: Collection[Person], most: int
+) -> int:
+    """End what these have who are not on their brands' lists, which the caller shares or holds.
+
+    As much of each brand: none waits behind another.
+    """
+    most = share_of(most, brands_of(members))
     used = await find_accounts_of(connection, members, most)
     accounts = await lock_free_accounts(connection, used)
     enabled = await find_extensions_of(connection, members, most)
@@ -68,7 +81,7 @@ async def end_removed(connection: AsyncConnection, most: int) -> int:
     enablements = await load_enabled_for(connection, members, extensions, most)
     now = await load_now(connection)
     await end(connection, end_all(grants, enablements, "member_removed", now))
-    return len(grants) + len(enablements) + await end_removals(connection, members)
+    return len(grants) + len(enablements)
 
 
 async def end_deleted(connection: AsyncConnection, most: int) -> int:
@@ -78,7 +91,7 @@ async def end_deleted(connection: AsyncConnection, most: int) -> int:
         return 0
     await share_brands(connection, brands_of(wanted))
     accounts = await lock_free_accounts(connection, wanted)
-    grants = await load_granted(connection, accounts, most)
+    grants = await load_granted(connection, accounts, share_of(most, brands_of(accounts)))
     await end(connection, end_all(grants, {}, "account_deleted", await load_now(connection)))
     return len(grants) + await end_deletions(connection, accounts)
 

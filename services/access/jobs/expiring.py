@@ -7,7 +7,7 @@ They have not counted since that moment, told or not: this is what tells it. Its
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from services.access.jobs.ending import end
-from services.access.rules.ending import brands_of, end_all
+from services.access.rules.ending import brands_of, end_all, share_of
 from services.access.store.brands import share_brands
 from services.access.store.ending import (
     find_expired,
@@ -36,6 +36,6 @@ async def expire(connection: AsyncConnection, most: int) -> int:
         return 0
     await share_brands(connection, brands_of(wanted))
     accounts = await lock_free_accounts(connection, wanted)
-    grants = await load_expired(connection, accounts, most)
+    grants = await load_expired(connection, accounts, share_of(most, brands_of(accounts)))
     await end(connection, end_all(grants, {}, "expired", await load_now(connection)))
     return len(grants)

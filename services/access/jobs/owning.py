@@ -5,13 +5,14 @@ has. Its crash points: `access.before_own` and `access.after_own` around the com
 that decided anything.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from keyturn_contracts.rights import Facts
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from services.access.rules.ending import brands_of, record_of_ours
+from services.access.rules.ending import brands_of, record_of_ours, share_of
 from services.access.rules.grant import Grant, GrantKey, event_about
 from services.access.rules.owning import Ownership, Unowned, decide_ownership
 from services.access.rules.record import Record
@@ -19,7 +20,13 @@ from services.access.store.accounts import AccountKey
 from services.access.store.audit import save_records
 from services.access.store.brands import lock_brands
 from services.access.store.ending import load_now
-from services.access.store.owning import find_to_own, load_facts, lock_to_own, save_owners
+from services.access.store.owning import (
+    find_to_own,
+    load_awaited,
+    load_facts,
+    lock_to_own,
+    save_owners,
+)
 from shared.messaging.crash import crash_point
 from shared.messaging.outbox import Announcement, announce
 
@@ -38,7 +45,8 @@ async def own_accounts(engine: AsyncEngine, most: int) -> int:
 async def own(connection: AsyncConnection, most: int) -> int:
     """Do so in the caller's transaction: of as many accounts as get `most` owners together.
 
-    The brands are held alone: nobody comes on a list, or leaves it, before its accounts are owned.
+    Each brand has its share of these, and one account at least: none waits behind another. The
+    brands are held alone: nobody comes on a list, or leaves it, before its accounts are owned.
     """
     wanted = await find_to_own(connection, most)
     if not wanted:
@@ -46,8 +54,10 @@ async def own(connection: AsyncConnection, most: int) -> int:
     brands = await lock_brands(connection, brands_of(wanted))
     accounts = await lock_to_own(connection, wanted)
     facts = await load_facts(connection, accounts, brands)
+    awaited = await load_awaited(connection, accounts, facts)
     now = await load_now(connection)
-    decided = _decide(accounts, facts, now, most)
+    each = share_of(most, brands)
+    decided = _decide(accounts, facts, awaited, now, each)
     owners = {
         (*key, member): grant
         for key, ownership in decided.items()
@@ -60,15 +70,19 @@ async def own(connection: AsyncConnection, most: int) -> int:
 
 
 def _decide(
-    accounts: Mapping[AccountKey, Unowned], facts: Mapping[str, Facts], at: datetime, most: int
+    accounts: Mapping[AccountKey, Unowned],
+    facts: Mapping[str, Facts],
+    awaited: Mapping[str, Collection[str]],
+    at: datetime,
+    each: int,
 ) -> dict[AccountKey, Ownership]:
     decided: dict[AccountKey, Ownership] = {}
-    given = 0
+    given: Counter[str] = Counter()
     for (brand, account_id), account in accounts.items():
-        if given >= most:
-            break
-        ownership = decide_ownership(account, facts[brand], at)
-        given += len(ownership.grants)
+        if given[brand] >= each:
+            continue
+        ownership = decide_ownership(account, facts[brand], at, awaited=awaited[brand])
+        given[brand] += len(ownership.grants)
         decided[brand, account_id] = ownership
     return decided
 

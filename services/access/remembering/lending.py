@@ -1,6 +1,8 @@
 """Decisions that one process lends another in Redis, each with what it was decided by."""
 
 import asyncio
+import hashlib
+import hmac
 import json
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
@@ -12,6 +14,7 @@ from redis.exceptions import RedisError
 
 from services.access.queries.changes import Snapshot
 from services.access.remembering.memory import Question, Remembered, View
+from shared.settings import DatabaseSettings
 
 _PREFIX = "access:decision:"
 _LENT_MS = 5000
@@ -19,6 +22,8 @@ _PAUSE_SECONDS = 1.0
 """How long Redis is left alone when it did not answer in time."""
 _MOST = 500
 """Of more at once the database is as quick."""
+_SEAL = "sha256"
+_SEAL_BYTES = 32
 
 
 class Lending:
@@ -26,31 +31,30 @@ class Lending:
 
     What is found is used only where its snapshot lies between two of ours between which the brand
     did not change: then it says what the brand is now. So it does not matter what Redis has lost.
+    And only where one who knows `key` has written it: nobody decides because they can write Redis.
     """
 
-    def __init__(self, redis: Redis | None, patience_seconds: float) -> None:
+    def __init__(self, redis: Redis | None, key: bytes, patience_seconds: float) -> None:
         self._redis = redis
+        self._key = key
         self._patience_seconds = patience_seconds
         self._ask_again_at = 0.0
 
-    async def find(
-        self, view: View, questions: Collection[Question]
-    ) -> dict[Question, Remembered] | None:
-        """Return the decisions of all these, or None where any is missing."""
+    async def find(self, view: View, questions: Collection[Question]) -> dict[Question, Remembered]:
+        """Return the decisions of those of these that are lent."""
         if (redis := self._there(questions)) is None:
-            return None
+            return {}
         names = [_name(view.brand.name, one) for one in questions]
         try:
             async with asyncio.timeout(self._patience_seconds):
                 found = await redis.mget(names)
         except (RedisError, OSError):
             self._rest()
-            return None
+            return {}
         read: dict[Question, Remembered] = {}
         for question, name, value in zip(questions, names, found, strict=True):
-            if value is None or (one := _read(value, name, view)) is None:
-                return None
-            read[question] = one
+            if value is not None and (one := _read(value, name, view, self._key)) is not None:
+                read[question] = one
         return read
 
     async def keep(
@@ -64,7 +68,8 @@ class Lending:
                 async with redis.pipeline(transaction=False) as pipeline:
                     for question, one in decisions.items():
                         name = _name(brand, question)
-                        pipeline.set(name, _write(one, name, snapshot), px=_LENT_MS)
+                        value = _sealed(_write(one, name, snapshot), self._key)
+                        pipeline.set(name, value, px=_LENT_MS)
                     await pipeline.execute()
         except (RedisError, OSError):
             self._rest()
@@ -78,6 +83,22 @@ class Lending:
         self._ask_again_at = monotonic() + _PAUSE_SECONDS
 
 
+def lending_key(database: DatabaseSettings) -> bytes:
+    """Return what all processes on a database know, and nobody else: made of its writer's password.
+
+    Takes about 50 ms and 16 MiB (scrypt, RFC 7914): who reads Redis and tries passwords until one
+    fits what is written there has as much to do for each. Whoever has the password needs no Redis.
+    """
+    return hashlib.scrypt(
+        database.writer.password.get_secret_value().encode(),
+        salt=f"keyturn lent decisions of {database.name}".encode(),
+        n=2**14,
+        r=8,
+        p=1,
+        dklen=32,
+    )
+
+
 def _name(brand: str, question: Question) -> str:
     # As JSON: whatever stands in one of them, it is no other question and of no other brand.
     return _PREFIX + json.dumps([brand, *question], separators=(",", ":"))
@@ -88,19 +109,20 @@ def _write(one: Remembered, name: str, snapshot: Snapshot) -> bytes:
     return f"{name}\n{snapshot.text}\n{until}\n{one.allowed:d}\n".encode() + one.body
 
 
-def _read(value: Any, name: str, view: View) -> Remembered | None:
+def _sealed(written: bytes, key: bytes) -> bytes:
+    return hmac.digest(key, written, _SEAL) + written
+
+
+def _read(value: Any, name: str, view: View, key: bytes) -> Remembered | None:
     """Return what was lent where it says what the brand is now.
 
-    It says itself what it is an answer to: one that came to another question is none.
+    It says itself what it is an answer to: one that came to another question is none. What somebody
+    else has written is none either: the database says it.
     """
-    try:
-        return _read_written(cast("bytes", value), name, view)
-    except ValueError:
-        return None  # Somebody else has written there: the database says it.
-
-
-def _read_written(value: bytes, name: str, view: View) -> Remembered | None:
-    named, lent, until, allowed, body = value.split(b"\n", 4)
+    seal, written = cast("bytes", value)[:_SEAL_BYTES], cast("bytes", value)[_SEAL_BYTES:]
+    if not hmac.compare_digest(seal, hmac.digest(key, written, _SEAL)):
+        return None
+    named, lent, until, allowed, body = written.split(b"\n", 4)
     if named != name.encode():
         return None
     snapshot = Snapshot(lent.decode())

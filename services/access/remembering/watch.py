@@ -1,7 +1,9 @@
 """Sees what has changed: by looking at the database often, and at once when it is told to."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Protocol, cast
@@ -21,7 +23,8 @@ from shared.messaging.service import Job
 _log = structlog.stdlib.get_logger()
 
 CHANNEL = "access:changed"
-"""What is said on it is the id of a brand of which something was committed."""
+"""What is said on it is who says it, and the id of a brand of which something was committed."""
+_SAID = re.compile(rb"([0-9a-f]{16}) ([A-Za-z0-9_\-:@]{1,128})")
 _LISTEN_SECONDS = 1.0
 _PAUSE_SECONDS = 1.0
 """How long Redis is left alone when it was not there."""
@@ -49,6 +52,8 @@ class Watch:
         self._redis = redis
         self._memory = memory
         self._settings = settings
+        self._name = secrets.token_hex(8).encode()
+        """This process, on the channel."""
         self._looking = asyncio.Lock()
         self._heard: _Channel | None = None
         self._tell_again_at = 0.0
@@ -82,7 +87,7 @@ class Watch:
             if self._heard is None:
                 self._heard = _channel_of(self._redis)
                 await self._heard.subscribe(CHANNEL)
-            if brands := await _read(self._heard):
+            if brands := _of_others(self._name, await _read(self._heard)):
                 self._memory.doubt(brands)
                 await self.look_for(brands)
         except (RedisError, OSError) as error:
@@ -99,7 +104,7 @@ class Watch:
             async with asyncio.timeout(self._settings.redis_patience_seconds):
                 async with self._redis.pipeline(transaction=False) as pipeline:
                     for one in brands:
-                        cast("Any", pipeline).publish(CHANNEL, one)
+                        cast("Any", pipeline).publish(CHANNEL, self._name + b" " + one.encode())
                     await pipeline.execute()
         except (RedisError, OSError):
             self._tell_again_at = monotonic() + _PAUSE_SECONDS
@@ -136,11 +141,21 @@ def _channel_of(redis: Redis) -> _Channel:
     return cast("_Channel", cast("Any", redis).pubsub(ignore_subscribe_messages=True))
 
 
-async def _read(heard: _Channel) -> list[str]:
+async def _read(heard: _Channel) -> list[bytes]:
     """Return all that was said, waiting for the first."""
-    brands: list[str] = []
+    said: list[bytes] = []
     seconds = _LISTEN_SECONDS
     while (message := await heard.get_message(timeout=seconds)) is not None:
-        brands.append(cast("bytes", message["data"]).decode())
+        said.append(cast("bytes", message["data"]))
         seconds = 0.0
-    return brands
+    return said
+
+
+def _of_others(name: bytes, said: Iterable[bytes]) -> list[str]:
+    """Return the brands that others say have changed: a look was made here before we say so.
+
+    Anybody who reaches Redis may say anything. What makes no sense is passed over; what does costs
+    a look.
+    """
+    found = filter(None, map(_SAID.fullmatch, said))
+    return [brand.decode() for who, brand in (one.groups() for one in found) if who != name]

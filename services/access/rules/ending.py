@@ -1,7 +1,7 @@
 """What ends without anybody asking for it now: grants and enablements, and what follows from it."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -81,6 +81,11 @@ def end_all(
 def brands_of(keys: Iterable[tuple[str, ...]]) -> list[str]:
     """Return the brands of these keys, in the order of locks."""
     return sorted({key[0] for key in keys})
+
+
+def share_of(most: int, among: Collection[object]) -> int:
+    """Return how many rows each of these may have handled at once: one at least."""
+    return max(1, most // max(1, len(among)))
 
 
 def record_of_ours(

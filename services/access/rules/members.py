@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from keyturn_contracts.access import MemberRole, MemberState
 from keyturn_contracts.actor import BRAND_ROLES, Actor
+
+GATHERS = timedelta(days=7)
+"""How long a list may take to come together from its first command on: until then who was never on
+it keeps what they were given before, which counts from their registration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

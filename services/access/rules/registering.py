@@ -28,6 +28,10 @@ AccountMember = tuple[str, str]
 ExtensionMember = tuple[str, str]
 
 
+class StillEnding(Exception):  # noqa: N818  it is no error: a job is at work
+    """What members had who were removed is more than is ended at once: they wait for the job."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MembersDesk:
     """A brand's list, with those on it whom the commands name, and every administrator."""
@@ -40,6 +44,8 @@ class MembersDesk:
     )
     """What those had who were removed and are named to be registered again, where it is not ended
     yet."""
+    has_more: bool = False
+    """They had more than is ended at once: it is not all here."""
     loaded: "MembersDesk | None" = field(default=None, compare=False, repr=False)
     """As it was when it was locked: what differs is to be saved."""
     records: tuple[Record, ...] = ()
@@ -58,7 +64,7 @@ def decide_registration(
     """Put members on the list as they are named; of who is named twice the last counts.
 
     Whoever comes back after a removal comes back with nothing: what they had is ended here where
-    that has not been done yet.
+    that has not been done yet. Raises `StillEnding` where it is too much for that.
     """
     desk = desk or MembersDesk()
     if not is_administrator(asked.actor, desk.list_about(asked.actor.subject)):
@@ -74,6 +80,9 @@ def decide_registration(
             "The list would have no administrator: register one of them as `administrator`, or "
             "nobody could change it.",
         )
+    coming_back = {id_ for id_ in changed if id_ in desk.members and desk.members[id_].is_to_end}
+    if coming_back and desk.has_more:
+        raise StillEnding
     same = [
         verdicts.unchanged(id_, f"{id_} is on the list exactly so.")
         for id_ in named

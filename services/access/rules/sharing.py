@@ -97,7 +97,8 @@ def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare |
 
     Its owners may; where nobody owns it, the brand's administrators; nobody whom an issuer vouches
     for as neither a member nor an administrator, whatever they are called. What is not known yet is
-    waited for: the account itself, and that its creator is made its first owner.
+    waited for: the account itself, and that its creator is made its first owner. Of what is being
+    uninstalled nobody is made one any more.
     """
     account_id, account = asked.command.account_id, desk.account
     if account is None:
@@ -117,15 +118,12 @@ def refuse_others(desk: GrantsDesk, asked: Asked[AboutGrants]) -> RefusedShare |
     decision = decide(facts, who, "share", account_id, asked.at)
     if decision.allowed:
         return None
-    if (
-        account.is_created
-        and is_administrator(asked.actor, desk.people)
-        and not desk.owners(asked.at)
-    ):
+    is_settled = account.is_created or account.is_uninstalling
+    if is_settled and is_administrator(asked.actor, desk.people) and not desk.owners(asked.at):
         return None
     [why] = explain(facts, decision, member=who, action="share", account_id=account_id, at=asked.at)
     refused: RefusedShare = Refused("not_an_owner", why)
-    if not account.is_created:
+    if not is_settled:
         raise NotYetKnown(refused)
     return refused
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import false, func, select, true, update
+from sqlalchemy import select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.access.rules.sharing import Account
@@ -21,39 +21,40 @@ _LOCK = (
         AccountRow.name,
         AccountRow.is_deleted,
         AccountRow.is_created,
-        func.coalesce(InstallationRow.state.in_(("uninstalling", "uninstalled")), false()),
-    )
-    .join_from(
-        AccountRow,
-        InstallationRow,
-        (InstallationRow.brand_id == AccountRow.brand_id)
-        & (InstallationRow.extension == AccountRow.extension),
-        isouter=True,
     )
     .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
     .order_by(AccountRow.brand_id, AccountRow.id)
     .with_for_update(key_share=True, of=AccountRow)
 )
+_LOAD_UNINSTALLING = (
+    select(AccountRow.brand_id, AccountRow.id)
+    .join(
+        InstallationRow,
+        (InstallationRow.brand_id == AccountRow.brand_id)
+        & (InstallationRow.extension == AccountRow.extension),
+    )
+    .where(
+        AccountRow.brand_id == _KEYS.c.brand_id,
+        AccountRow.id == _KEYS.c.id,
+        InstallationRow.state.in_(("uninstalling", "uninstalled")),
+    )
+)
 
-_BRANDS = Rows(AccountRow.brand_id)
 _TO_OWN = (
     select(AccountRow.brand_id, AccountRow.id)
-    .where(~AccountRow.is_deleted, ~AccountRow.is_to_own)
+    .where(
+        AccountRow.brand_id == _KEYS.c.brand_id,
+        AccountRow.id == _KEYS.c.id,
+        ~AccountRow.is_deleted,
+        ~AccountRow.is_to_own,
+    )
     .order_by(AccountRow.brand_id, AccountRow.id)
     .with_for_update(key_share=True, of=AccountRow)
+    .cte("to_own")
 )
-_SOME_TO_OWN = _TO_OWN.where(
-    AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id
-).cte("some")
-_ALL_TO_OWN = _TO_OWN.where(AccountRow.brand_id == _BRANDS.c.brand_id).cte("all_of_them")
-_MARK_SOME = (
+_MARK = (
     update(AccountRow)
-    .where(AccountRow.brand_id == _SOME_TO_OWN.c.brand_id, AccountRow.id == _SOME_TO_OWN.c.id)
-    .values(is_to_own=true())
-)
-_MARK_ALL = (
-    update(AccountRow)
-    .where(AccountRow.brand_id == _ALL_TO_OWN.c.brand_id, AccountRow.id == _ALL_TO_OWN.c.id)
+    .where(AccountRow.brand_id == _TO_OWN.c.brand_id, AccountRow.id == _TO_OWN.c.id)
     .values(is_to_own=true())
 )
 
@@ -62,16 +63,19 @@ async def lock_accounts(
     connection: AsyncConnection, keys: Iterable[AccountKey]
 ) -> dict[AccountKey, Account]:
     """Have nobody else change what is given of these accounts; return those that are known."""
-    rows = await connection.execute(_LOCK, _KEYS.of(sorted(set(keys))))
+    given = _KEYS.of(sorted(set(keys)))
+    rows = (await connection.execute(_LOCK, given)).all()
+    # A statement of its own: what the lock had to wait for is in its snapshot.
+    going = {(brand, id_) for brand, id_ in await connection.execute(_LOAD_UNINSTALLING, given)}
     return {
         (brand, id_): Account(
             extension=extension,
             name=name,
             is_deleted=is_deleted,
             is_created=is_created,
-            is_uninstalling=is_uninstalling,
+            is_uninstalling=(brand, id_) in going,
         )
-        for brand, id_, extension, name, is_deleted, is_created, is_uninstalling in rows
+        for brand, id_, extension, name, is_deleted, is_created in rows
     }
 
 
@@ -80,9 +84,4 @@ async def note_owners_lost(connection: AsyncConnection, keys: Iterable[AccountKe
 
     Or, sharing the brand, the accounts themselves.
     """
-    await connection.execute(_MARK_SOME, _KEYS.of(sorted(set(keys))))
-
-
-async def note_lists_begun(connection: AsyncConnection, brands: Iterable[str]) -> None:
-    """Have a job see that each of these brands' accounts has an owner who is on the list."""
-    await connection.execute(_MARK_ALL, _BRANDS.of((one,) for one in sorted(set(brands))))
+    await connection.execute(_MARK, _KEYS.of(sorted(set(keys))))

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keyturn_contracts.access import OnLoss
-from sqlalchemy import Select, false, literal, select, true, update
+from sqlalchemy import Select, false, func, literal, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.access.rules.members import GATHERS
 from services.access.tables import BrandRow
 from shared.database.rows import Rows
 
@@ -35,7 +36,9 @@ _MAKE = (
     .on_conflict_do_nothing()
 )
 _BEGIN_LISTS = (
-    update(BrandRow).where(BrandRow.brand_id == _BRANDS.c.brand_id).values(has_list=true())
+    update(BrandRow)
+    .where(BrandRow.brand_id == _BRANDS.c.brand_id)
+    .values(has_list=true(), gathers_until=func.now() + GATHERS)
 )
 _POLICIES = Rows(BrandRow.brand_id, BrandRow.on_loss)
 _SAVE_POLICIES = (

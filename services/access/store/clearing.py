@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.access.rules.clearing import Clearance
 from services.access.store.accounts import AccountKey
 from services.access.store.enablements import BrandExtension
-from services.access.store.ending import MOST
+from services.access.store.ending import MOST, in_turn
 from services.access.tables import (
     IS_ENABLED,
     IS_GRANTED,
@@ -27,7 +27,7 @@ _IS_GIVEN = (InstallationRow.brand_id == _EXTENSIONS.c.brand_id) & (
 _FIND = (
     select(InstallationRow.brand_id, InstallationRow.extension)
     .where(InstallationRow.is_to_end, InstallationRow.uninstall_id.is_not(None))
-    .order_by(InstallationRow.brand_id, InstallationRow.extension)
+    .order_by(*in_turn(InstallationRow.brand_id, InstallationRow.extension))
     .limit(MOST)
 )
 _LOCK = (
@@ -80,7 +80,10 @@ _LEFT = select(_EXTENSIONS.c.brand_id, _EXTENSIONS.c.extension).where(
 
 
 async def find_to_clear(connection: AsyncConnection, most: int) -> list[BrandExtension]:
-    """Return extensions whose uninstallation this service has not done its part of."""
+    """Return extensions whose uninstallation this service has not done its part of.
+
+    One of each brand first.
+    """
     return [(brand, slug) for brand, slug in await connection.execute(_FIND, {"most": most})]
 
 

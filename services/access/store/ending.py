@@ -1,18 +1,31 @@
 """Grants and enablements that are to end, as sets, under the locks of what they are about.
 
-Whoever changes a grant holds its account, and an enablement its installation. A job leaves what
-somebody holds for later: who is just saving news of it may be waiting for the brand that it has.
+What has a limit has it for each brand, so that none waits behind the thousands of another. Whoever
+changes a grant holds its account, and an enablement its installation. A job leaves what somebody
+holds for later: who is just saving news of it may be waiting for the brand that it has.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DateTime, Integer, Select, bindparam, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    bindparam,
+    exists,
+    func,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import QueryableAttribute
 
 from services.access.rules.enablement import Enablement, EnablementKey
-from services.access.rules.ending import Ending
+from services.access.rules.ending import Ending, brands_of
 from services.access.rules.grant import Grant, GrantKey
 from services.access.store.accounts import AccountKey, note_owners_lost
 from services.access.store.enablements import (
@@ -37,6 +50,27 @@ from shared.database.rows import Rows
 
 MOST = bindparam("most", type_=Integer)
 """How many rows are wanted at once."""
+
+
+def in_turn(
+    brand: QueryableAttribute[str], key: QueryableAttribute[str]
+) -> tuple[ColumnElement[int], QueryableAttribute[str]]:
+    """Return what to order by: one row of each brand first, then their second ones."""
+    return func.row_number().over(partition_by=brand, order_by=key), brand
+
+
+_BRANDS = Rows(AccountRow.brand_id, name="brands")
+
+
+def _of_each_brand(query: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
+    """Have a query that names `_BRANDS` give `MOST` rows of each.
+
+    In no order: sorting would read all of them for each thousand.
+    """
+    some = query.limit(MOST).lateral("some")
+    return select(*some.c).join_from(_BRANDS.table, some, true())
+
+
 _NOW = select(func.clock_timestamp(type_=DateTime(timezone=True)))
 
 ACCOUNTS = Rows(AccountRow.brand_id, AccountRow.id, name="accounts")
@@ -58,25 +92,28 @@ _LOCK_INSTALLATIONS = (
     .with_for_update(key_share=True, skip_locked=True, of=InstallationRow)
 )
 
-# In no order where they have a limit: sorting would read all of them for each thousand.
+# Joins, and not conditions: SQLAlchemy sees no others where it warns of tables without one.
 _GRANTED = (
     select(*GRANT)
-    .where(
-        GrantRow.brand_id == ACCOUNTS.c.brand_id,
-        GrantRow.account_id == ACCOUNTS.c.id,
-        IS_GRANTED,
+    .join_from(
+        ACCOUNTS.table,
+        GrantRow,
+        (GrantRow.brand_id == ACCOUNTS.c.brand_id) & (GrantRow.account_id == ACCOUNTS.c.id),
     )
-    .limit(MOST)
+    .where(ACCOUNTS.c.brand_id == _BRANDS.c.brand_id, IS_GRANTED)
 )
 _ENABLED = (
     select(*ENABLEMENT)
-    .where(
-        EnablementRow.brand_id == _EXTENSIONS.c.brand_id,
-        EnablementRow.extension == _EXTENSIONS.c.extension,
-        IS_ENABLED,
+    .join_from(
+        _EXTENSIONS.table,
+        EnablementRow,
+        (EnablementRow.brand_id == _EXTENSIONS.c.brand_id)
+        & (EnablementRow.extension == _EXTENSIONS.c.extension),
     )
-    .limit(MOST)
+    .where(_EXTENSIONS.c.brand_id == _BRANDS.c.brand_id, IS_ENABLED)
 )
+_LOAD_GRANTED = _of_each_brand(_GRANTED)
+_LOAD_ENABLED = _of_each_brand(_ENABLED)
 
 _HAS_RUN_OUT = GrantRow.until <= func.now()
 _FIND_EXPIRED = (
@@ -85,7 +122,7 @@ _FIND_EXPIRED = (
     .order_by(GrantRow.until)
     .limit(MOST)
 )
-_EXPIRED = _GRANTED.where(RUNS_OUT, _HAS_RUN_OUT)
+_LOAD_EXPIRED = _of_each_brand(_GRANTED.where(RUNS_OUT, _HAS_RUN_OUT))
 
 _MEMBERS = Rows(MemberRow.brand_id, MemberRow.id, name="members")
 _GRANTED_TO = (GrantRow.brand_id == _MEMBERS.c.brand_id) & (GrantRow.member == _MEMBERS.c.id)
@@ -95,19 +132,22 @@ _ENABLED_FOR = (EnablementRow.brand_id == _MEMBERS.c.brand_id) & (
 _FIND_REMOVED = (
     select(MemberRow.brand_id, MemberRow.id)
     .where(MemberRow.is_to_end)
-    .order_by(MemberRow.brand_id, MemberRow.id)
+    .order_by(*in_turn(MemberRow.brand_id, MemberRow.id))
     .limit(MOST)
 )
-_FIND_ACCOUNTS_OF = (
-    select(GrantRow.brand_id, GrantRow.account_id).where(_GRANTED_TO, IS_GRANTED).limit(MOST)
+_IS_OF_MEMBERS_BRAND = _MEMBERS.c.brand_id == _BRANDS.c.brand_id
+_FIND_ACCOUNTS_OF = _of_each_brand(
+    select(GrantRow.brand_id, GrantRow.account_id)
+    .join_from(_MEMBERS.table, GrantRow, _GRANTED_TO)
+    .where(_IS_OF_MEMBERS_BRAND, IS_GRANTED)
 )
-_FIND_EXTENSIONS_OF = (
+_FIND_EXTENSIONS_OF = _of_each_brand(
     select(EnablementRow.brand_id, EnablementRow.extension)
-    .where(_ENABLED_FOR, IS_ENABLED)
-    .limit(MOST)
+    .join_from(_MEMBERS.table, EnablementRow, _ENABLED_FOR)
+    .where(_IS_OF_MEMBERS_BRAND, IS_ENABLED)
 )
-_GRANTED_TO_MEMBERS = _GRANTED.where(_GRANTED_TO)
-_ENABLED_FOR_MEMBERS = _ENABLED.where(_ENABLED_FOR)
+_LOAD_GRANTED_TO = _of_each_brand(_GRANTED.join(_MEMBERS.table, _GRANTED_TO))
+_LOAD_ENABLED_FOR = _of_each_brand(_ENABLED.join(_MEMBERS.table, _ENABLED_FOR))
 _END_REMOVAL = (
     update(MemberRow)
     .where(
@@ -137,7 +177,7 @@ _FIND_DELETED = (
             InstallationRow.is_to_end,
         ),
     )
-    .order_by(AccountRow.brand_id, AccountRow.id)
+    .order_by(*in_turn(AccountRow.brand_id, AccountRow.id))
     .limit(MOST)
 )
 _END_DELETION = (
@@ -178,14 +218,14 @@ async def find_removed(connection: AsyncConnection, most: int) -> set[Person]:
 async def find_accounts_of(
     connection: AsyncConnection, members: Iterable[Person], most: int
 ) -> set[AccountKey]:
-    """Return accounts that any of these members has a grant on."""
+    """Return accounts that any of these members has a grant on, `most` of each brand."""
     return await _pairs(connection, _FIND_ACCOUNTS_OF, _given(members=members, most=most))
 
 
 async def find_extensions_of(
     connection: AsyncConnection, members: Iterable[Person], most: int
 ) -> set[BrandExtension]:
-    """Return extensions that are enabled for any of these members."""
+    """Return extensions that are enabled for any of these members, `most` of each brand."""
     return await _pairs(connection, _FIND_EXTENSIONS_OF, _given(members=members, most=most))
 
 
@@ -206,15 +246,15 @@ async def lock_free_installations(
 async def load_granted(
     connection: AsyncConnection, accounts: Iterable[AccountKey], most: int
 ) -> dict[GrantKey, Grant]:
-    """Return grants on these accounts that are not ended."""
-    return await _grants(connection, _GRANTED, _given(accounts, most=most))
+    """Return grants on these accounts that are not ended, `most` of each brand."""
+    return await _grants(connection, _LOAD_GRANTED, _given(accounts, most=most))
 
 
 async def load_expired(
     connection: AsyncConnection, accounts: Iterable[AccountKey], most: int
 ) -> dict[GrantKey, Grant]:
     """Return those that have run out."""
-    return await _grants(connection, _EXPIRED, _given(accounts, most=most))
+    return await _grants(connection, _LOAD_EXPIRED, _given(accounts, most=most))
 
 
 async def load_granted_to(
@@ -225,14 +265,14 @@ async def load_granted_to(
 ) -> dict[GrantKey, Grant]:
     """Return those of these members."""
     given = _given(accounts, members=members, most=most)
-    return await _grants(connection, _GRANTED_TO_MEMBERS, given)
+    return await _grants(connection, _LOAD_GRANTED_TO, given)
 
 
 async def load_enabled(
     connection: AsyncConnection, extensions: Iterable[BrandExtension], most: int
 ) -> dict[EnablementKey, Enablement]:
-    """Return enablements of these extensions that are not ended."""
-    return await _enablements(connection, _ENABLED, _given(extensions=extensions, most=most))
+    """Return enablements of these extensions that are not ended, `most` of each brand."""
+    return await _enablements(connection, _LOAD_ENABLED, _given(extensions=extensions, most=most))
 
 
 async def load_enabled_for(
@@ -243,7 +283,7 @@ async def load_enabled_for(
 ) -> dict[EnablementKey, Enablement]:
     """Return those of these members."""
     given = _given(extensions=extensions, members=members, most=most)
-    return await _enablements(connection, _ENABLED_FOR_MEMBERS, given)
+    return await _enablements(connection, _LOAD_ENABLED_FOR, given)
 
 
 async def save_ending(connection: AsyncConnection, ending: Ending) -> None:
@@ -272,12 +312,17 @@ def _given(
     members: Iterable[Person] | None = None,
     most: int | None = None,
 ) -> dict[str, Any]:
-    """Return the parameters of a statement that has these."""
+    """Return the parameters of a statement that has these; `most` is of each of their brands."""
     given: dict[str, Any] = {}
+    brands: set[str] = set()
     for rows, keys in ((ACCOUNTS, accounts), (_EXTENSIONS, extensions), (_MEMBERS, members)):
         if keys is not None:
-            given |= rows.of(sorted(keys))
-    return given if most is None else given | {"most": most}
+            ordered = sorted(keys)
+            brands.update(brands_of(ordered))
+            given |= rows.of(ordered)
+    if most is None:
+        return given
+    return given | _BRANDS.of((one,) for one in sorted(brands)) | {"most": most}
 
 
 async def _pairs(

@@ -13,7 +13,7 @@ from services.access.rules.grant import Grant, GrantKey
 from services.access.rules.members import Member
 from services.access.rules.policy import PolicyDesk
 from services.access.rules.registering import MembersDesk
-from services.access.store.accounts import note_lists_begun, note_owners_lost
+from services.access.store.accounts import note_owners_lost
 from services.access.store.audit import save_records
 from services.access.store.brands import begin_lists, lock_brands, save_policies
 from services.access.store.enablements import (
@@ -35,6 +35,9 @@ from shared.database.rows import Rows
 from shared.messaging.envelope import AskedByKey
 from shared.messaging.members import Person
 
+ENDED_AT_ONCE = 5_000
+"""How many grants, and how many enablements, are ended in the transaction of a registration."""
+
 _STATE = (
     MemberRow.brand_id,
     MemberRow.id,
@@ -54,11 +57,19 @@ _BRANDS = Rows(MemberRow.brand_id)
 _LOAD_ADMINISTRATORS = select(*_STATE).where(
     MemberRow.brand_id == _BRANDS.c.brand_id, IS_ADMINISTRATOR
 )
-_LOAD_GRANTS = select(*GRANT).where(
-    GrantRow.brand_id == _PEOPLE.c.brand_id, GrantRow.member == _PEOPLE.c.id, IS_GRANTED
+_LOAD_GRANTS = (
+    select(*GRANT)
+    .where(GrantRow.brand_id == _PEOPLE.c.brand_id, GrantRow.member == _PEOPLE.c.id, IS_GRANTED)
+    .limit(ENDED_AT_ONCE + 1)
 )
-_LOAD_ENABLEMENTS = select(*ENABLEMENT).where(
-    EnablementRow.brand_id == _PEOPLE.c.brand_id, EnablementRow.member == _PEOPLE.c.id, IS_ENABLED
+_LOAD_ENABLEMENTS = (
+    select(*ENABLEMENT)
+    .where(
+        EnablementRow.brand_id == _PEOPLE.c.brand_id,
+        EnablementRow.member == _PEOPLE.c.id,
+        IS_ENABLED,
+    )
+    .limit(ENDED_AT_ONCE + 1)
 )
 _MEMBERS = Rows(*_STATE)
 _SAVE = _MEMBERS.upsert_into(MemberRow)
@@ -77,6 +88,7 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
             coming_back.add((brand, id_))
     theirs = await _load_grants(connection, coming_back) if coming_back else {}
     enabled = await _load_enablements(connection, coming_back) if coming_back else {}
+    has_more = max(len(theirs), len(enabled)) > ENDED_AT_ONCE
     desks: dict[Key, MembersDesk] = {}
     for key in asked:
         desk = MembersDesk(
@@ -84,6 +96,7 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
             members=members[key.brand],
             grants={key_[1:]: one for key_, one in theirs.items() if key_[0] == key.brand},
             enablements={key_[1:]: one for key_, one in enabled.items() if key_[0] == key.brand},
+            has_more=has_more,
         )
         desks[key] = replace(desk, loaded=desk)
     return desks
@@ -108,7 +121,6 @@ async def save_members(connection: AsyncConnection, changed: Mapping[Key, Member
     ]
     if begun:
         await begin_lists(connection, begun)
-        await note_lists_begun(connection, begun)
     await _save_ended(connection, differing)
     await save_records(
         connection, ((key.brand, one) for key, desk in changed.items() for one in desk.records)

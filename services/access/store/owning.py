@@ -11,10 +11,11 @@ from services.access.rules.grant import Grant, GrantKey
 from services.access.rules.owning import Unowned
 from services.access.store.accounts import AccountKey
 from services.access.store.brands import Brand
-from services.access.store.ending import ACCOUNTS, IS_OF_ACCOUNTS, MOST
+from services.access.store.ending import ACCOUNTS, IS_OF_ACCOUNTS, MOST, in_turn
 from services.access.store.grants import save_grants
 from services.access.tables import (
     IS_ADMINISTRATOR,
+    IS_GATHERING,
     IS_OWNED,
     AccountRow,
     BrandRow,
@@ -54,7 +55,7 @@ _CAN_BE_DECIDED = or_(
 _FIND = (
     select(AccountRow.brand_id, AccountRow.id)
     .where(AccountRow.is_to_own, _CAN_BE_DECIDED)
-    .order_by(AccountRow.brand_id, AccountRow.id)
+    .order_by(*in_turn(AccountRow.brand_id, AccountRow.id))
     .limit(MOST)
 )
 _LOCK = (
@@ -89,6 +90,10 @@ _LOAD_MEMBERS = (
         )
     )
 )
+_LOAD_AWAITED = select(_PEOPLE.c.brand_id, _PEOPLE.c.id).where(
+    exists().where(BrandRow.brand_id == _PEOPLE.c.brand_id, IS_GATHERING),
+    ~exists().where(MemberRow.brand_id == _PEOPLE.c.brand_id, MemberRow.id == _PEOPLE.c.id),
+)
 _OWNED = Rows(AccountRow.brand_id, AccountRow.id, AccountRow.is_to_own, name="owned")
 _SAVE = (
     update(AccountRow)
@@ -98,14 +103,17 @@ _SAVE = (
 
 
 async def find_to_own(connection: AsyncConnection, most: int) -> list[AccountKey]:
-    """Return accounts that may have no owner and can get one, or were deleted meanwhile."""
+    """Return accounts that may have no owner and can get one, or were deleted meanwhile.
+
+    One of each brand first.
+    """
     return [(brand, id_) for brand, id_ in await connection.execute(_FIND, {"most": most})]
 
 
 async def lock_to_own(
     connection: AsyncConnection, accounts: Iterable[AccountKey]
 ) -> dict[AccountKey, Unowned]:
-    """Return those of which that is still so and which nobody else holds, in their order."""
+    """Return those of which that is still so and which nobody else holds."""
     rows = await connection.execute(_LOCK, ACCOUNTS.of(sorted(accounts)))
     return {
         (brand, id_): Unowned(
@@ -131,6 +139,23 @@ async def load_facts(
     for brand, id_, role in await connection.execute(_LOAD_MEMBERS, given):
         facts[brand].members[id_] = role
     return facts
+
+
+async def load_awaited(
+    connection: AsyncConnection,
+    accounts: Mapping[AccountKey, Unowned],
+    facts: Mapping[str, Facts],
+) -> dict[str, set[str]]:
+    """Return of each brand with a new list who of the creators and owners was never on it."""
+    people = {
+        (brand, one)
+        for (brand, account_id), account in accounts.items()
+        for one in (account.creator, *facts[brand].grants.get(account_id, ()))
+    }
+    awaited: dict[str, set[str]] = {brand: set() for brand in facts}
+    for brand, id_ in await connection.execute(_LOAD_AWAITED, _PEOPLE.of(sorted(people))):
+        awaited[brand].add(id_)
+    return awaited
 
 
 async def save_owners(

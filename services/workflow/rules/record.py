@@ -26,7 +26,7 @@ from services.workflow.rules.engine import Engine, Place
 from services.workflow.rules.holding import NOTHING, Change, Holding, announce, standing_of
 from services.workflow.rules.list import Admitted
 from services.workflow.rules.usage import NOTHING as NO_USAGE
-from services.workflow.rules.usage import Usage, judge
+from services.workflow.rules.usage import Usage, judge, sum_up
 from shared.decisions import AppliedToMany
 
 
@@ -289,9 +289,9 @@ def _judge(record: Record, account_id: str, change: Change) -> None:
     account = record.accounts.get(account_id)
     for owner, tasks in change.owners.items():
         before = record.usage.get((account_id, owner), NO_USAGE)
-        after = before.changed_by(tasks)
-        was = judge(account, owner, before, record.access)
-        is_now = judge(account, owner, after, record.access)
+        after = judge(account, owner, before.changed_by(tasks), record.access)
+        # What was counted of them before was counted as they were judged then.
+        was, is_now = sum_up({owner: before}), sum_up({owner: after})
         change.allowed += is_now.allowed - was.allowed
         change.suspended += is_now.suspended - was.suspended
         record.usage[account_id, owner] = after

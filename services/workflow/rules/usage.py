@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from keyturn_contracts.digest import MODULUS, sum_of
+from keyturn_contracts.workflow import NotAllowed
 
 from services.workflow.rules.access import Access, why_suspended
 from services.workflow.rules.account import Account
@@ -17,10 +18,13 @@ class Usage:
     """Tasks on record, suspended ones too, without the vanished."""
     changes: int = 0
     """How often they became other ones: it tells them apart without naming them."""
+    reason: NotAllowed | None = None
+    """Why they are suspended, as they were judged last; None where they may run, or there are none.
+    """
 
     def changed_by(self, tasks: int) -> "Usage":
         """Return it with so many tasks more; none where some came for as many that went."""
-        return Usage(self.count + tasks, self.changes + 1)
+        return replace(self, count=self.count + tasks, changes=self.changes + 1)
 
 
 NOTHING = Usage()
@@ -35,19 +39,23 @@ class Judged:
     suspended: int = 0
     """A digest of the others, with their reasons; like that of bindings it can be added up."""
 
-
-def judge(account: Account | None, owner: str, usage: Usage, access: Access) -> Judged:
-    """Judge the tasks of one owner."""
-    if not usage.count:
-        return Judged()
-    reason = why_suspended(account, owner, access)
-    if reason is None:
-        return Judged(allowed=usage.count)
-    named = json.dumps([owner, reason, usage.changes])
-    return Judged(suspended=int.from_bytes(sha256(named.encode()).digest(), "big") % MODULUS)
+    def __add__(self, other: "Judged") -> "Judged":
+        return Judged(self.allowed + other.allowed, sum_of((self.suspended, other.suspended)))
 
 
-def judge_all(account: Account | None, by_owner: Mapping[str, Usage], access: Access) -> Judged:
-    """Judge all that an engine told of an account."""
-    judged = [judge(account, owner, usage, access) for owner, usage in by_owner.items()]
-    return Judged(sum(one.allowed for one in judged), sum_of(one.suspended for one in judged))
+def judge(account: Account | None, owner: str, usage: Usage, access: Access) -> Usage:
+    """Return it with why its tasks, which are all one owner's, are suspended by now."""
+    reason = why_suspended(account, owner, access) if usage.count else None
+    return usage if reason == usage.reason else replace(usage, reason=reason)
+
+
+def sum_up(by_owner: Mapping[str, Usage]) -> Judged:
+    """Return what comes of tasks as they were judged last: all of an account, or some owners'."""
+    allowed = sum(one.count for one in by_owner.values() if one.reason is None)
+    digests = (_digest(owner, one) for owner, one in by_owner.items() if one.reason is not None)
+    return Judged(allowed, sum_of(digests))
+
+
+def _digest(owner: str, usage: Usage) -> int:
+    named = json.dumps([owner, usage.reason, usage.changes])
+    return int.from_bytes(sha256(named.encode()).digest(), "big") % MODULUS

@@ -67,8 +67,11 @@ _STAND_IN = (
     )
     .on_conflict_do_nothing()
 )
-_LOAD = select(*COPIED).where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
-_LOCK = _LOAD.order_by(AccountRow.brand_id, AccountRow.id)
+_LOCK = (
+    select(*COPIED)
+    .where(AccountRow.brand_id == _KEYS.c.brand_id, AccountRow.id == _KEYS.c.id)
+    .order_by(AccountRow.brand_id, AccountRow.id)
+)
 _LOCK_SHARED = _LOCK.with_for_update(read=True, of=AccountRow)
 _LOCK_ALONE = _LOCK.with_for_update(key_share=True, of=AccountRow)
 
@@ -186,11 +189,6 @@ async def share_accounts(
 async def lock_accounts(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Account]:
     """Hold accounts alone; return those that are known."""
     return await _read(connection, _LOCK_ALONE, set(keys))
-
-
-async def load_accounts(connection: AsyncConnection, keys: Iterable[Key]) -> dict[Key, Account]:
-    """Return those that are known, without holding them."""
-    return await _read(connection, _LOAD, set(keys))
 
 
 async def wake_rollouts(connection: AsyncConnection, keys: Iterable[Key]) -> None:

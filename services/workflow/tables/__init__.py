@@ -23,6 +23,7 @@ from services.workflow.tables.rollout import ProofRow, RolloutRow
 from services.workflow.tables.schema import (
     IS_ENDING,
     IS_OPEN,
+    IS_SUSPENDED,
     IS_TO_COUNT,
     IS_UNINSTALLING,
     UNKNOWN,
@@ -32,6 +33,7 @@ from services.workflow.tables.schema import (
 __all__ = [
     "IS_ENDING",
     "IS_OPEN",
+    "IS_SUSPENDED",
     "IS_TO_COUNT",
     "IS_UNINSTALLING",
     "UNKNOWN",

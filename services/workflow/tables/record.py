@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from keyturn_contracts.workflow import EngineKind, EngineState
+from keyturn_contracts.workflow import EngineKind, EngineState, NotAllowed
 from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from services.workflow.tables.schema import Base, has_a_brand
+from services.workflow.tables.schema import IS_SUSPENDED, Base, has_a_brand
 
 
 class EngineRow(Base):
@@ -87,7 +87,7 @@ class UsageRow(Base):
     """How many tasks of one owner's workflows use an account in one engine. It is never deleted.
 
     It is what access is judged by: as many rows as owners, however many bindings there are. It
-    changes under the lock of its engine, and of its account, shared.
+    changes under the lock of its engine and, shared, of its account, or of the account's alone.
     """
 
     __tablename__ = "usage"
@@ -95,6 +95,14 @@ class UsageRow(Base):
         has_a_brand(),
         CheckConstraint("count >= 0", name="count"),
         Index("usage_owner_idx", "brand_id", "owner", "account_id"),
+        Index(
+            "usage_suspended_idx",
+            "brand_id",
+            "engine_id",
+            "account_id",
+            "owner",
+            postgresql_where=IS_SUSPENDED,
+        ),
         {"postgresql_with": {"fillfactor": 50}},
     )
 
@@ -104,6 +112,8 @@ class UsageRow(Base):
     owner: Mapped[str] = mapped_column(primary_key=True)
     count: Mapped[int]
     changes: Mapped[int]
+    reason: Mapped[NotAllowed | None] = mapped_column(Text)
+    """Why they are suspended, as they were judged last: what the holding's `suspended` sums up."""
 
 
 class HoldingRow(Base):

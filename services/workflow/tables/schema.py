@@ -14,6 +14,7 @@ IS_TO_COUNT = text("recount.changes > recount.counted")
 IS_ENDING = text(
     "access_grant.state = 'granted' AND access_grant.until IS NOT NULL AND NOT access_grant.is_over"
 )
+IS_SUSPENDED = text("usage.reason IS NOT NULL")
 """The conditions of partial indexes, and of the queries that use them: in the same words, because
 PostgreSQL proves nothing about a value that is a parameter."""
 

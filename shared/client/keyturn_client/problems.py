@@ -56,8 +56,9 @@ class NoCredentialError(KeyturnError):
         self.reason: WhyNoCredential = reason
 
 
-WhySuspended = Literal["suspended", "not_known"]
-"""`not_known`: the service could not be asked, and something about it has changed."""
+WhySuspended = Literal["suspended", "not_known", "too_old"]
+"""`not_known`: the service could not be asked, and something about it has changed. `too_old`:
+neither Kafka nor the service has said for too long whether something has."""
 
 
 class SuspendedError(KeyturnError):

@@ -67,6 +67,15 @@ class EngineSettings(_Settings):
     state_file: Path
     """The engine's own list, numbers and messages (SQLite). Never a credential. One process at a
     time uses it."""
+    max_suspended_age: timedelta = Field(
+        default=timedelta(minutes=5), ge=timedelta(seconds=30), le=timedelta(days=1)
+    )
+    """How long runs begin by what was known last of suspended tasks, while neither Kafka nor the
+    workflow service says what holds. In JSON seconds or ISO 8601 (`PT5M`).
+
+    So long after access was taken away an engine that is cut off from both may begin a run; and
+    after so long an outage of both it begins none that uses an account. While only Kafka is away
+    the list is read from the service, every 15 s."""
 
 
 class ReplicaSettings(_Settings):

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import aiokafka
 from aiokafka import TopicPartition
@@ -26,8 +26,11 @@ log = logging.getLogger("keyturn_client")
 
 _START_SECONDS = 30
 _STOP_SECONDS = 5
+_ANSWER_SECONDS = 10.0
 MAX_REQUEST_BYTES = 1_048_576
 """A message is at most 900 KiB; the rest is for its headers."""
+
+T = TypeVar("T")
 
 Place = tuple[str, int]
 """A topic and a partition."""
@@ -261,6 +264,15 @@ class Reader:
     async def positions(self) -> dict[Place, int]:
         """Return the offset behind what was read of each partition, gaps of compaction included."""
         return {one: await self._consumer.position(TopicPartition(*one)) for one in self.places}
+
+
+async def answered(asking: Awaitable[T]) -> T:
+    """Return what Kafka answers, or raise `UnreachableError` where it does not, in a while."""
+    try:
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            return await asking
+    except TimeoutError as error:
+        raise UnreachableError(f"Kafka has not answered for {_ANSWER_SECONDS:g} s.") from error
 
 
 @contextlib.asynccontextmanager

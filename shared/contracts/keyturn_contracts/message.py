@@ -102,6 +102,9 @@ class AnnouncedEvent(Part):
     type: str
     subject: str
     sequence: int
+    epoch: int | None = None
+    """In a new epoch, after a restore from a backup, sequences begin again: the event with the
+    highest `(epoch, sequence)` is the newest. Absent in outcomes of releases before it was told."""
 
 
 class Verdict(Part):
@@ -122,9 +125,12 @@ class CommandApplied(Part):
     changed: bool
     note: str | None = None
     revision: int | None = None
-    """The service's revision after it; absent where nothing was announced."""
+    """The service's revision after it, whether it changed anything or not: an answer at least as
+    new as this shows all that the command led to, and all that it found to be so already."""
     events: tuple[AnnouncedEvent, ...] = ()
     """What it announced, the first 100."""
+    announced: int | None = None
+    """How many events it announced, those beyond the first 100 included; absent: nobody says."""
     verdicts: tuple[Verdict, ...] = ()
     """Of a command on many things: the first 100 that were not applied."""
     not_applied: int = 0

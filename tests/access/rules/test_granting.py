@@ -57,6 +57,23 @@ def test_an_owner_does_not_wait_for_the_creator() -> None:
     assert isinstance(decide_grant(desk, asked(given.grant("ada"))), Applied)
 
 
+@pytest.mark.parametrize("is_created", [False, True])
+def test_nobody_waits_for_the_creator_of_an_account_that_is_going(*, is_created: bool) -> None:
+    """They are made no owner any more: administrators decide, and others may not."""
+    people = listing("root", members=["ada"])
+    desk = account_desk({"ada": held()}, people, is_created=is_created, is_uninstalling=True)
+
+    for by, reason in (("root", "uninstalling"), ("ada", "not_an_owner")):
+        for decision in (
+            decide_grant(desk, asked(given.grant("ada"), by=by)),
+            decide_grant_to_all(desk, asked(given.grant_all(), by=by)),
+        ):
+            assert isinstance(decision, Refused)
+            assert decision.reason == reason
+    assert isinstance(decide_revocation(desk, asked(given.revoke("ada"), by="ada")), Refused)
+    assert isinstance(decide_revocation(desk, asked(given.revoke("ada"))), Applied)
+
+
 def test_of_a_deleted_account_nothing_is_given() -> None:
     decision = decide_grant(account_desk(is_deleted=True), asked(given.grant("ada")))
 

@@ -68,7 +68,7 @@ def test_ownership_that_was_taken_away_does_not_come_back() -> None:
     assert (given(ownership), ownership.is_to_own) == ({}, False)
 
 
-def test_the_account_of_a_creator_who_is_not_on_the_list_goes_to_its_administrators() -> None:
+def test_the_account_of_a_creator_who_has_left_goes_to_the_administrators() -> None:
     listed: Listed = {
         "root": "administrator",
         "bob": "administrator",
@@ -84,6 +84,31 @@ def test_the_account_of_a_creator_who_is_not_on_the_list_goes_to_its_administrat
     assert not ownership.is_to_own
 
 
+def test_a_creator_who_was_never_on_the_list_owns_what_they_added_all_the_same() -> None:
+    """They count for nothing until they are registered; nobody else is given anything."""
+    ownership = decide_ownership(NEW, facts({"root": "administrator"}), NOON, awaited={"ada"})
+
+    assert given(ownership) == {"ada": ("created", "ada")}
+    assert not ownership.is_to_own
+
+
+def test_what_an_owner_has_who_was_never_on_the_list_is_not_handed_over() -> None:
+    waiting = facts({"root": "administrator"}, ada=OWNER)
+
+    ownership = decide_ownership(OLD, waiting, NOON, awaited={"ada"})
+
+    assert (given(ownership), ownership.is_to_own) == ({}, False)
+
+
+@pytest.mark.parametrize("has", [Grant(), Grant(level="owner", until=NOON)])
+def test_who_owns_nothing_is_not_awaited(has: Grant) -> None:
+    without = facts({"root": "administrator"}, ada=has)
+
+    ownership = decide_ownership(OLD, without, NOON, awaited={"ada", "bob"})
+
+    assert given(ownership) == {"root": ("handed_over", "keyturn")}
+
+
 @pytest.mark.parametrize("creator", ["a/b", "*", "ä", "x" * 129, ""])
 def test_who_could_not_even_be_on_a_list_owns_nothing(creator: str) -> None:
     strange = replace(NEW, creator=creator)
@@ -91,11 +116,13 @@ def test_who_could_not_even_be_on_a_list_owns_nothing(creator: str) -> None:
     waiting = decide_ownership(strange, facts(), NOON)
     assert (given(waiting), waiting.is_to_own) == ({}, True)
 
-    handed_over = decide_ownership(strange, facts({"root": "administrator"}), NOON)
+    handed_over = decide_ownership(
+        strange, facts({"root": "administrator"}), NOON, awaited={creator}
+    )
     assert given(handed_over) == {"root": ("handed_over", "keyturn")}
 
 
-def test_an_owner_who_is_not_on_the_list_and_one_whose_time_is_over_are_none() -> None:
+def test_an_owner_who_has_left_and_one_whose_time_is_over_are_none() -> None:
     listed: Listed = {"root": "administrator", "bob": "member"}
     left = facts(listed, ada=OWNER, bob=Grant(level="owner", until=NOON))
 

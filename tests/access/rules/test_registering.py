@@ -8,7 +8,12 @@ from keyturn_contracts.actor import Role
 
 from services.access.rules.enablement import Enablement
 from services.access.rules.members import Member, is_administrator
-from services.access.rules.registering import MembersDesk, decide_registration, decide_removal
+from services.access.rules.registering import (
+    MembersDesk,
+    StillEnding,
+    decide_registration,
+    decide_removal,
+)
 from shared.decisions import Applied, Refused, Unchanged
 from tests.access import given
 from tests.access.given import NOON
@@ -148,6 +153,24 @@ def test_who_comes_back_has_what_they_had_ended_first_and_once() -> None:
     back = decide_registration(gone.state, asked(given.register("ada")))
     assert isinstance(back, Applied)
     assert [type(one) for one in back.events] == [MemberRegistered]
+
+
+def test_who_comes_back_waits_where_they_had_too_much_to_end_at_once() -> None:
+    """Others do not, and once it is ended nor do they."""
+    removed = Member(name="", role="member", state="removed", is_to_end=True)
+    desk = replace(
+        members_desk("root"),
+        members={**members_desk("root").members, "ada": removed},
+        grants={("mail", "ada"): held()},
+        has_more=True,
+    )
+
+    with pytest.raises(StillEnding):
+        decide_registration(desk, asked(given.register("bob", "ada")))
+
+    assert isinstance(decide_registration(desk, asked(given.register("bob"))), Applied)
+    ended = replace(desk, members={**desk.members, "ada": replace(removed, is_to_end=False)})
+    assert isinstance(decide_registration(ended, asked(given.register("ada"))), Applied)
 
 
 @pytest.mark.parametrize("by", ["ada", "eve"])

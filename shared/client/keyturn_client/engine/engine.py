@@ -55,6 +55,8 @@ class EngineStatus:
     is_suspended_known: bool
     """Whether `suspended` is what holds. If not, it is being read again, and no run of what it may
     be about begins."""
+    suspended_age: timedelta | None
+    """How long ago it was known to be what holds; None: never yet."""
     accounts: Mapping[str, AccountStatus]
 
 
@@ -227,6 +229,7 @@ class Engine:
         return EngineStatus(
             epoch=parts.book.epoch,
             is_suspended_known=parts.suspended.is_known,
+            suspended_age=parts.suspended.age,
             accounts={
                 id_: AccountStatus(
                     bindings=one.bindings,

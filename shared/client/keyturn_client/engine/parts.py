@@ -8,11 +8,12 @@ from keyturn_contracts.message import Part
 
 from keyturn_client.commands import Signer
 from keyturn_client.engine import journal, memory
+from keyturn_client.engine.abreast import Abreast
 from keyturn_client.engine.applying import Apply, LetGo
 from keyturn_client.engine.book import Book
 from keyturn_client.engine.courier import Courier
 from keyturn_client.engine.course import Course
-from keyturn_client.engine.hearing import TOPICS, about, hear
+from keyturn_client.engine.hearing import TOPICS, News, about, hear
 from keyturn_client.engine.journal import Who
 from keyturn_client.engine.keeper import Keeper
 from keyturn_client.engine.store import Store
@@ -29,6 +30,7 @@ from keyturn_client.problems import (
     NotFoundError,
     UnreachableError,
 )
+from keyturn_client.replica.freshness import RewoundError
 from keyturn_client.settings import EngineSettings
 from keyturn_client.wire import Place, Publisher, Reader, reading
 
@@ -77,7 +79,7 @@ class Parts:
             let_go=let_go,
             want_list=self.whole.want,
         )
-        self.suspended = Suspended(self._http, self._who)
+        self.suspended = Suspended(self._http, self._who, settings.max_suspended_age)
         self.course = Course(self.book, self.keeper, self.whole, vanished)
         self._courier = Courier(
             self.book, self._publisher, self._http, self._signer, patience=_PATIENCE
@@ -157,20 +159,34 @@ class Parts:
         loop = asyncio.get_running_loop()
         read: dict[Place, int] = {}
         noted_at = loop.time()
+        abreast = Abreast(reader)
         while True:
             records = await reader.poll(_POLL_SECONDS)
             read |= {one.place: one.offset + 1 for one in records}
             events = about(self._who, records)
-            if not events and (not read or loop.time() < noted_at + _OFFSETS_SECONDS):
-                continue
-            news = await self.book.read(hear, self._who, events, read)
-            read, noted_at = {}, loop.time()
-            if news.stop is not None:
-                raise EngineStoppedError(news.stop.reason, news.stop.sentence)
-            # At once: what is noted of an account while an epoch begins is newer than this.
-            self.keeper.hear(news)
-            self.suspended.hear(news.suspensions)
-            if news.restored:
-                log.warning("The workflow service was restored from a backup: a new epoch begins")
+            if events or (read and loop.time() >= noted_at + _OFFSETS_SECONDS):
+                await self._hear(await self.book.read(hear, self._who, events, read))
+                read, noted_at = {}, loop.time()
+            try:
+                known_at = await abreast.look()
+            except RewoundError:
+                log.warning(
+                    "Events in Kafka are lost or others than before: what is suspended is "
+                    "read again"
+                )
                 self.suspended.doubt()
-                await self.course.begin(self.book.epoch)
+                abreast = Abreast(reader)
+            else:
+                if known_at is not None:
+                    await self.suspended.confirm(known_at)
+
+    async def _hear(self, news: News) -> None:
+        if news.stop is not None:
+            raise EngineStoppedError(news.stop.reason, news.stop.sentence)
+        # At once: what is noted of an account while an epoch begins is newer than this.
+        self.keeper.hear(news)
+        self.suspended.hear(news.suspensions)
+        if news.restored:
+            log.warning("The workflow service was restored from a backup: a new epoch begins")
+            self.suspended.doubt()
+            await self.course.begin(self.book.epoch)

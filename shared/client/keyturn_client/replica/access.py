@@ -46,6 +46,7 @@ class AccessCopy:
         self.is_overfull = False
         """There are more than may be kept: nothing is, and nothing is known."""
         self._positions: dict[str, dict[str, Position]] = {}
+        """By scope, as `grants/mail`, and name; none is empty, so there are no more than `kept`."""
         self._shared: dict[Position, Position] = {}
 
     def hear(self, records: Iterable[Read]) -> None:
@@ -59,10 +60,10 @@ class AccessCopy:
                 if (told := TOLD.get(kind)) is not None and id_:
                     self._take(one, told, subject, id_)
 
-    def sequence_of(self, subject: str) -> int:
-        """Return the sequence of the newest that was heard of `grants/mail/bob`; -1: of none."""
+    def position_of(self, subject: str) -> Position:
+        """Return where the newest stands that was heard of `grants/mail/bob`, or `BEFORE_ALL`."""
         scope, _, name = subject.rpartition("/")
-        return self._positions.get(scope, {}).get(name, BEFORE_ALL)[1]
+        return self._positions.get(scope, {}).get(name, BEFORE_ALL)
 
     def is_doubtful(self, member: str, account_id: str) -> bool:
         """Tell whether anything about the member and the account cannot be read here."""
@@ -73,15 +74,14 @@ class AccessCopy:
         return not self.unreadable.isdisjoint(_about_extension(member, extension))
 
     def _take(self, record: Read, told: type[Told], subject: str, id_: str) -> None:
-        scope, _, name = subject.rpartition("/")
-        positions = self._positions.setdefault(scope, {})
         if told.event is MemberChanged:
             self.facts.has_list = True
         if record.value is None:
-            self.kept -= positions.pop(name, None) is not None
-            self.unreadable.discard(subject)
+            self._let_go(subject)
             told.drop(self.facts, id_)
             return
+        scope, _, name = subject.rpartition("/")
+        positions = self._positions.get(scope, {})
         newest = positions.get(name, BEFORE_ALL)
         head = read_head(record)
         if head is not None and head.position <= newest:
@@ -91,6 +91,7 @@ class AccessCopy:
                 self._give_up()
                 return
             self.kept += 1
+            self._positions[scope] = positions
         positions[intern(name)] = self._once(head.position) if head is not None else newest
         if head is not None and self._is_kept(record, told, head, id_):
             self.unreadable.discard(subject)
@@ -103,6 +104,14 @@ class AccessCopy:
             record.name,
             subject,
         )
+
+    def _let_go(self, subject: str) -> None:
+        scope, _, name = subject.rpartition("/")
+        positions = self._positions.get(scope, {})
+        self.kept -= positions.pop(name, None) is not None
+        if not positions:
+            self._positions.pop(scope, None)
+        self.unreadable.discard(subject)
 
     def _is_kept(self, record: Read, told: type[Told], head: Head, id_: str) -> bool:
         if head.type not in TYPES[told] or head.brand != self._brand:

@@ -3,24 +3,20 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from keyturn_client.pauses import Pauses
-from keyturn_client.problems import KeyturnError, UnreachableError
+from keyturn_client.problems import KeyturnError
 from keyturn_client.replica.freshness import Freshness, RewoundError, now
 from keyturn_client.replica.origin import Origins, origins
 from keyturn_client.settings import Kafka
-from keyturn_client.wire import Read, Reader, reading
+from keyturn_client.wire import Read, Reader, answered, reading
 
 log = logging.getLogger("keyturn_client")
 
-T = TypeVar("T")
-
 _ASK_SECONDS = 0.5
 """How often Kafka is asked how far the topics go: the age of a copy stays little above it."""
-_ANSWER_SECONDS = 10.0
 _LONGEST_PAUSE = 2.0
 """Everything is blocked while Kafka is away, so it is looked for often."""
 
@@ -76,7 +72,7 @@ class Follower:
         async with origins(self._kafka, self._topics) as asking:
             # Before anything is read: what is read from here on is of this origin, as long as it
             # is found again afterwards.
-            self._freshness.recognise(await _answered(asking.now()))
+            self._freshness.recognise(await answered(asking.now()))
             async with reading(self._kafka, self._topics, self._freshness.positions) as reader:
                 yield _Source(reader, asking)
 
@@ -88,13 +84,13 @@ class Follower:
     async def _catch_up(self, source: "_Source") -> None:
         """Hear everything that was there when this began."""
         asked_at = now()
-        ends = await _answered(source.reader.ends())
+        ends = await answered(source.reader.ends())
         await self._recognise(source)
         self._freshness.aim(ends, asked_at)
         while not self._freshness.is_reached:
             if not await self._read(source, _ASK_SECONDS):
                 # Reading waits for a broker that is away without a word; asking does not.
-                await _answered(source.reader.ends())
+                await answered(source.reader.ends())
         # Where there was nothing to hear: who waits for a copy that is new enough looks again.
         self._hear(())
 
@@ -105,7 +101,7 @@ class Follower:
 
     async def _read(self, source: "_Source", seconds: float) -> bool:
         records = await source.reader.poll(seconds)
-        positions = await _answered(source.reader.positions())
+        positions = await answered(source.reader.positions())
         # What is of another topic is not heard: a copy of two would be of neither.
         await self._recognise(source)
         self._hear(records)
@@ -113,18 +109,10 @@ class Follower:
         return bool(records)
 
     async def _recognise(self, source: "_Source") -> None:
-        self._freshness.recognise(await _answered(source.origins.now()))
+        self._freshness.recognise(await answered(source.origins.now()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Source:
     reader: Reader
     origins: Origins
-
-
-async def _answered(asking: Awaitable[T]) -> T:
-    try:
-        async with asyncio.timeout(_ANSWER_SECONDS):
-            return await asking
-    except TimeoutError as error:
-        raise UnreachableError(f"Kafka has not answered for {_ANSWER_SECONDS:g} s.") from error

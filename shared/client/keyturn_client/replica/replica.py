@@ -19,7 +19,13 @@ from keyturn_client.background import Background
 from keyturn_client.replica.access import AccessCopy
 from keyturn_client.replica.asking import Asking, Question
 from keyturn_client.replica.following import Follower
-from keyturn_client.replica.hearing import SERVICES, AtLeast, has_heard, is_of_access
+from keyturn_client.replica.hearing import (
+    SERVICES,
+    AtLeast,
+    can_be_heard,
+    has_heard,
+    is_of_access,
+)
 from keyturn_client.replica.installations import Installation, Installations
 from keyturn_client.settings import ReplicaSettings
 from keyturn_client.wire import Read
@@ -134,8 +140,10 @@ class Replica:
     ) -> Decision:
         """Say whether the member may do that with the account now, by what is known here.
 
-        With `at_least` it is `copy_too_old` until all is heard that this outcome announced, and
-        with a bare revision always: `ask` then. A ValueError where the outcome is of a service
+        With `at_least` it is `copy_too_old` until all is heard that this outcome announced. It is
+        so always where that does not say what is to be heard: with a bare revision, and with the
+        outcome of a command that changed nothing, did not apply to everything that it named, or
+        announced more than it names. `ask` then. A ValueError where the outcome is of a service
         whose events are not followed.
         """
         # In one expression, not in methods: it is most of what the copy adds to the rule's time.
@@ -295,7 +303,7 @@ class Replica:
         revision = at_least.revision if isinstance(at_least, CommandApplied) else at_least
         if self._asking is not None and is_of_access(at_least):
             return await self._asking.ask(question, revision, within) or found
-        if isinstance(at_least, int):
+        if not can_be_heard(at_least):
             return found
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within.total_seconds()):
