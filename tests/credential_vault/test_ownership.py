@@ -42,6 +42,12 @@ def removed(member: str) -> MemberRemoved:
     return MemberRemoved(member_id=member, role="administrator", state="removed")
 
 
+async def given_list(vault: Vault, brand: str = "acme") -> None:
+    """Have the brand's list be known: of its members none can be made an owner."""
+    people = ("ada", "bob", "cid", "dan", "eve", "zoe")
+    await vault.hear(*(registered(one, "member") for one in people), brand=brand)
+
+
 async def test_who_added_an_account_owns_it_once_access_has_said_so(vault: Vault) -> None:
     added = await vault.adding(SECRET, {"host": "mail.example.com"}, scheme="signing-secret")
     await vault.deliver(added)
@@ -57,6 +63,7 @@ async def test_who_added_an_account_owns_it_once_access_has_said_so(vault: Vault
 
 
 async def test_an_administrator_who_is_being_made_an_owner_is_waited_for(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account()
     rename = asked(RENAME, by="bob", roles=("administrator",))
 
@@ -68,7 +75,19 @@ async def test_an_administrator_who_is_being_made_an_owner_is_waited_for(vault: 
     assert await vault.outcome(asked(DELETE)) == "applied", "the first owner is one still"
 
 
+async def test_without_a_list_whoever_is_being_made_an_owner_is_waited_for(vault: Vault) -> None:
+    await vault.given_account()
+    rename = asked(RENAME, by="bob")
+
+    refused = await vault.waited(rename)
+    await vault.hear(granted(member="bob"))
+
+    assert refused.message.endswith("Ask ada, who owns it.")
+    assert await vault.outcome(rename) == "applied"
+
+
 async def test_a_stranger_keeps_no_account_waiting(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account()
     await vault.hear(granted(member="bob", level="user"), granted(member="*", level="user"))
     strangers = [asked(RENAME, by=one) for one in ("bob", "eve", "*")]
@@ -83,6 +102,7 @@ async def test_a_stranger_keeps_no_account_waiting(vault: Vault) -> None:
 
 
 async def test_ownership_that_was_taken_away_is_gone_for_the_creator_too(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account()
     await vault.hear(granted(member="bob"), granted(is_ended=True))
 
@@ -91,6 +111,7 @@ async def test_ownership_that_was_taken_away_is_gone_for_the_creator_too(vault: 
 
 
 async def test_an_owner_who_becomes_a_user_is_an_owner_no_more(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account()
     await vault.hear(granted(member="bob"), granted(level="user"))
 
@@ -124,9 +145,10 @@ async def test_who_comes_back_to_the_list_owns_what_was_not_taken_away(vault: Va
 
 
 async def test_an_owner_of_another_brands_account_of_that_name_has_no_right(vault: Vault) -> None:
+    await given_list(vault)
+    await given_list(vault, brand="other")
     await vault.given_account()
     await vault.given_account(by="bob", brand="other")
-    await vault.hear(registered("bob", "member"), brand="other")
 
     assert await vault.outcome(asked(RENAME, by="bob")) == "not_an_owner"
     assert await vault.outcome(asked(RENAME, brand="other")) == "not_an_owner"
@@ -135,6 +157,7 @@ async def test_an_owner_of_another_brands_account_of_that_name_has_no_right(vaul
 
 
 async def test_a_grant_with_an_end_holds_for_what_the_broker_took_before_it(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account()
     until = datetime.now(UTC) + timedelta(seconds=30)
     await vault.hear(granted(member="bob", until=until))
@@ -147,6 +170,7 @@ async def test_a_grant_with_an_end_holds_for_what_the_broker_took_before_it(vaul
 
 
 async def test_a_refusal_names_three_owners_of_many(vault: Vault) -> None:
+    await given_list(vault)
     await vault.given_account(by="zoe")
     await vault.hear(*(granted(member=one) for one in ("dan", "bob", "ada", "cid")))
 
@@ -160,6 +184,7 @@ async def test_a_refusal_names_three_owners_of_many(vault: Vault) -> None:
 
 
 async def test_each_of_a_batch_is_judged_by_who_asks_and_of_what(vault: Vault) -> None:
+    await given_list(vault)
     for owner in ("ada", "bob"):
         await vault.given_account(f"of-{owner}", by=owner)
     tried = [

@@ -49,6 +49,8 @@ class Watch:
         self, writer: AsyncEngine, redis: Redis | None, memory: Memory, settings: AccessSettings
     ) -> None:
         self._writer = writer
+        # A look is one statement: it begins and ends its transaction by itself.
+        self._looker = writer.execution_options(isolation_level="AUTOCOMMIT")
         self._redis = redis
         self._memory = memory
         self._settings = settings
@@ -113,7 +115,7 @@ class Watch:
         doubted = self._memory.doubted
         began = self._memory.clock()
         try:
-            async with self._writer.connect() as connection:
+            async with self._looker.connect() as connection:
                 changes = await load_changes(connection, self._memory.seen)
         except (SQLAlchemyError, OSError) as error:
             self._memory.forget()

@@ -33,10 +33,11 @@ def owned(
     An unknown account, a deleted one, one that is still being added and another brand's look alike.
 
     Raises `NotYetKnown` where news on its way may say otherwise. While nobody owns the account its
-    creator, or the administrators, are about to be made owners. An administrator may have been made
-    one just now. All others are refused at once, so that who has no right to it does not keep the
+    creator, or the administrators, are about to be made owners. Whoever can own accounts may have
+    been made an owner just now: an administrator, and while no list of the brand is known here
+    anybody. All others are refused at once, so that who has no right to it does not keep the
     account's owners waiting either, for whom its key is held meanwhile. That is too early for one
-    who was made an owner just now in a brand without a list, where not only administrators can be.
+    who was made an owner before the list began, if its news has overtaken that of the grant.
     """
     account_id = asked.command.account_id
     if desk is None or desk.account is None or not desk.account.is_known:
@@ -59,7 +60,7 @@ def owned(
     refused: Refused[Never, Literal["not_an_owner"]] = Refused(
         "not_an_owner", f"{why} {_whom_to_ask(desk)}"
     )
-    if not desk.owners or "administrator" in roles:
+    if not desk.owners or "administrator" in roles or not facts.has_list:
         raise NotYetKnown(refused)
     return refused
 

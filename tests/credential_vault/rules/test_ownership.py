@@ -27,6 +27,7 @@ RENAME = EditAccount(account_id="mail", name="Post")
 DELETE = DeleteAccount(account_id="mail")
 COMMANDS = [EDIT, RENAME, VerifyAccount(account_id="mail"), DELETE]
 MEMBER: frozenset[Role] = frozenset({"member"})
+LISTED: dict[str, MemberRole] = dict.fromkeys(("ada", "bob", "eve", "zoe"), "member")
 SECOND = timedelta(seconds=1)
 
 every_command = pytest.mark.parametrize("command", COMMANDS, ids=lambda one: type(one).__name__)
@@ -100,7 +101,7 @@ def test_an_owner_may_whatever_else_they_are(command: Command, role: Role) -> No
     "grants", [{"ada": Grant("owner")}, {"ada": Grant("owner"), "bob": Grant("user")}]
 )
 def test_nobody_else_may_and_hears_whom_to_ask(command: Command, grants: dict[str, Grant]) -> None:
-    refused = decide(with_facts(grants), command, "bob")
+    refused = decide(with_facts(grants, members=LISTED), command, "bob")
 
     assert isinstance(refused, Refused)
     assert refused.reason == "not_an_owner"
@@ -110,14 +111,18 @@ def test_nobody_else_may_and_hears_whom_to_ask(command: Command, grants: dict[st
 @every_command
 def test_having_created_it_gives_no_right(command: Command) -> None:
     """`given.account` was added by Ada."""
-    refused = decide(with_facts({"eve": Grant("owner")}, owners=("eve",)), command, "ada")
+    before = with_facts({"eve": Grant("owner")}, members=LISTED, owners=("eve",))
+
+    refused = decide(before, command, "ada")
 
     assert isinstance(refused, Refused)
     assert refused.reason == "not_an_owner"
 
 
 def test_a_refusal_says_what_only_an_owner_may_and_names_several() -> None:
-    refused = decide(with_facts({}, owners=("ada", "eve", "zoe")), DELETE, "bob")
+    before = with_facts({}, members=LISTED, owners=("ada", "eve", "zoe"))
+
+    refused = decide(before, DELETE, "bob")
 
     assert isinstance(refused, Refused)
     assert refused.message == (
@@ -129,7 +134,7 @@ def test_a_refusal_says_what_only_an_owner_may_and_names_several() -> None:
 @every_command
 @pytest.mark.parametrize("role", ["member", "administrator"])
 def test_while_nobody_owns_it_an_owner_is_waited_for(command: Command, role: Role) -> None:
-    refused = waits(with_facts({}, owners=()), command, "ada", role)
+    refused = waits(with_facts({}, members=LISTED, owners=()), command, "ada", role)
 
     assert refused.reason == "not_an_owner"
     assert refused.message.endswith(
@@ -144,14 +149,27 @@ def test_an_administrator_may_have_been_made_an_owner_just_now(
 ) -> None:
     grants = {} if level is None else {"bob": Grant(level)}
 
-    assert waits(with_facts(grants), command, "bob", "administrator").reason == "not_an_owner"
+    before = with_facts(grants, members=LISTED)
+
+    assert waits(before, command, "bob", "administrator").reason == "not_an_owner"
+
+
+@every_command
+@pytest.mark.parametrize("level", ["user", None])
+def test_in_a_brand_without_a_list_anybody_may_have_been_made_an_owner_just_now(
+    command: Command, level: Level | None
+) -> None:
+    """Or in one whose list is not known here yet."""
+    grants = {} if level is None else {"bob": Grant(level)}
+
+    assert waits(with_facts(grants), command, "bob").reason == "not_an_owner"
 
 
 @pytest.mark.parametrize(("later", "is_theirs"), [(-SECOND, True), (0 * SECOND, False)])
 def test_a_grant_holds_for_what_was_asked_before_its_end(
     later: timedelta, *, is_theirs: bool
 ) -> None:
-    before = with_facts({"bob": Grant("owner", until=NOW)})
+    before = with_facts({"bob": Grant("owner", until=NOW)}, members=LISTED)
 
     decision = decide_deletion(before, asked(DELETE, by="bob", roles=MEMBER, at=NOW + later))
 
