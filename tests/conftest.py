@@ -30,12 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes, each with a stack of its own, unless somebody asks for a part of the tests.
+    """Three processes, each with a stack of its own, unless somebody asks for a part of the tests.
 
     Most tests wait most of the time, for Kafka, a process or a disk.
     """
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not _is_shared(config):
-        return 2
+        return 3
     config.option.dist = "no"
     return 0
 
