@@ -16,8 +16,8 @@ from tests.running_stack import RunningStack, running_stack
 # inherit that: those that are to be interrupted would run on for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_OF_ONE_WORLD = ("client", "faults")
-"""The packages whose files share running services."""
+_LONGEST = ("faults", "journeys", "cli", "client", "traps", "transport", "stack")
+"""The packages whose files take longest: begun last, they would keep one process waiting."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,12 +30,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """Two processes, each with a stack of its own, unless somebody asks for a part of the tests.
+    """Three processes, each with a stack of its own, unless somebody asks for a part of the tests.
 
     Most tests wait most of the time, for Kafka, a process or a disk.
     """
     if config.args_source is pytest.Config.ArgsSource.TESTPATHS and not _is_shared(config):
-        return 2
+        return 3
     config.option.dist = "no"
     return 0
 
@@ -50,13 +50,12 @@ def _is_shared(config: pytest.Config) -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep in one process what shares something costly to start: a file, or the whole package."""
-    for item in items:
-        folder = item.path.parent
-        shared = folder if folder.name in _OF_ONE_WORLD else item.path
-        item.add_marker(
-            pytest.mark.xdist_group(shared.relative_to(item.config.rootpath).as_posix())
-        )
+    """Begin with what takes longest; in a turn the files stay as chance has put them."""
+    items.sort(key=lambda item: _turn_of(item.path.parent.name))
+
+
+def _turn_of(package: str) -> int:
+    return _LONGEST.index(package) if package in _LONGEST else len(_LONGEST)
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from time import monotonic
+from typing import Literal
 
 import structlog
 from aiokafka import TopicPartition
@@ -41,6 +42,9 @@ _log = structlog.stdlib.get_logger()
 LONGEST_POLL = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+
+_Problem = Literal["gone", "fenced", "database", "unexpected"]
+"""Why a batch was not committed. `gone`: it is somebody else's now."""
 
 
 def group_of(service: str) -> str:
@@ -174,34 +178,50 @@ class Consumer:
     async def _apply(self, batch: list[RawRecord], generation: int) -> bool:
         """Apply a batch, however often it takes; False when it is somebody else's meanwhile.
 
-        Nothing is lost by that: whoever has the partition reads it from where it stands.
+        Nothing is lost by that: whoever has the partition reads it from where it stands. What the
+        database did not bear is tried again by halves: of less at a time it may be quick enough.
         """
-        pause = _FIRST_PAUSE
+        pause, at_once = _FIRST_PAUSE, len(batch)
         while generation == self._assignment.generation:
             left = self._not_applied(batch)
             if batch and not left:
                 return True
-            try:
-                async with self._assignment.in_hand:
-                    if generation != self._assignment.generation:
-                        return False
-                    await self._commit(left)
-            except asyncio.CancelledError:
-                if is_ours_to_end():
-                    raise
-                # Somebody else's task was cancelled, and whoever awaited it got this.
-                await self._be_doubtful("unexpected", None)
-            except Fenced:
-                await self._be_doubtful("fenced", None)
-            except (Unavailable, SQLAlchemyError, OSError) as error:
-                await self._be_doubtful("database", error)
-            except Exception as error:  # noqa: BLE001  whatever it is, the batch is not lost
-                await self._be_doubtful("unexpected", error)
-            else:
-                return True
+            problem = await self._try(left[:at_once], generation)
+            if problem == "gone":
+                return False
+            if problem is None:
+                if at_once >= len(left):
+                    return True
+                pause, at_once = _FIRST_PAUSE, at_once * 2
+                continue
+            if problem == "database":
+                at_once = max(1, min(at_once, len(left)) // 2)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  spreads retries
             pause = min(pause * 2, _LONGEST_PAUSE)
         return False
+
+    async def _try(self, batch: list[RawRecord], generation: int) -> _Problem | None:
+        """Commit a batch; where that fails, find out where we stand, and return why."""
+        error: Exception | None = None
+        try:
+            async with self._assignment.in_hand:
+                if generation != self._assignment.generation:
+                    return "gone"
+                await self._commit(batch)
+                return None
+        except asyncio.CancelledError:
+            if is_ours_to_end():
+                raise
+            # Somebody else's task was cancelled, and whoever awaited it got this.
+            problem = "unexpected"
+        except Fenced:
+            problem = "fenced"
+        except (Unavailable, SQLAlchemyError, OSError) as caught:
+            problem, error = "database", caught
+        except Exception as caught:  # noqa: BLE001  whatever it is, the batch is not lost
+            problem, error = "unexpected", caught
+        await self._be_doubtful(problem, error)
+        return problem
 
     def _not_applied(self, batch: list[RawRecord]) -> list[RawRecord]:
         owned = self._assignment.owned

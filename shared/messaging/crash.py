@@ -1,5 +1,6 @@
 """Named points at which a test has the process killed, exactly there."""
 
+import functools
 import os
 import signal
 
@@ -14,13 +15,16 @@ class _Armed:
         self.left = int(times or 1)
 
 
-_armed = _Armed(os.environ[_VARIABLE]) if _VARIABLE in os.environ else None
+@functools.cache
+def _armed() -> _Armed | None:
+    return _Armed(os.environ[_VARIABLE]) if _VARIABLE in os.environ else None
 
 
 def crash_point(name: str) -> None:
     """Kill this process with SIGKILL where its environment names this point, at the right pass."""
-    if _armed is None or _armed.name != name:
+    armed = _armed()
+    if armed is None or armed.name != name:
         return
-    _armed.left -= 1
-    if _armed.left == 0:
+    armed.left -= 1
+    if armed.left == 0:
         os.kill(os.getpid(), signal.SIGKILL)

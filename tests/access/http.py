@@ -60,7 +60,12 @@ class Client:
         by: str = "root",
         brand: str = "acme",
         roles: Sequence[Role] = ADMINISTRATOR,
+        only_once: bool = False,
     ) -> httpx.Response:
+        """Ask, and where answers are remembered once more: then the same is answered.
+
+        `only_once`: something changes meanwhile.
+        """
         asked: dict[str, Any] = {"questions": questions}
         if at_least is not None:
             asked["at_least"] = at_least
@@ -68,7 +73,7 @@ class Client:
         if self.remembers:
             await self.deciding.watch.look()
         first = await self.http.post("/v1/decisions", json=asked, headers=headers)
-        if not self.remembers:
+        if only_once or not self.remembers:
             return first
         again = await self.http.post("/v1/decisions", json=asked, headers=headers)
         assert _timeless(again) == _timeless(first)

@@ -244,7 +244,8 @@ async def test_a_revision_that_the_service_never_had_is_unknown(client: Client) 
 async def test_a_revision_that_comes_meanwhile_is_waited_for(world: World, client: Client) -> None:
     await world.account("relay", "ada", extension=RELAY)
     now = (await client.ask(use("bob", "relay"))).json()["revision"]
-    waiting = asyncio.create_task(client.ask(use("bob", "relay"), at_least=now + 1))
+    asking = client.ask(use("bob", "relay"), at_least=now + 1, only_once=True)
+    waiting = asyncio.create_task(asking)
     await world.apply(given.grant("bob", account="relay"), by="ada")
 
     answer = (await waiting).json()

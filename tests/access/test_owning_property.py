@@ -151,7 +151,7 @@ class Owning(RuleBasedStateMachine):
             async with self.database.writer.begin() as connection:
                 await connection.execute(
                     text(
-                        "UPDATE access_grant SET until = now() WHERE brand_id = :brand"
+                        "UPDATE access_grant SET until = '2001-01-01' WHERE brand_id = :brand"
                         " AND account_id = :account AND until IS NOT NULL"
                     ),
                     {"brand": self.brand, "account": account},

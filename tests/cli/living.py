@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from keyturn_client import EngineSettings, Kafka, Services
 
+from tests.forking import run
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -71,17 +72,13 @@ class Living:
 
     def keyturn(self, *words: str, stdin: str | None = None) -> Told:
         """Run a command as a process of its own."""
-        run = subprocess.run(
-            [sys.executable, "-P", "-m", "deploy", *words],
-            env=environment(**self.surroundings),
-            input=stdin or "",
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
+        done = run(
+            ["deploy", *words],
+            environment=environment(**self.surroundings),
+            given=stdin or "",
         )
-        assert "Traceback" not in run.stderr, run.stderr
-        return Told(run.returncode, run.stdout, run.stderr)
+        assert "Traceback" not in done.stderr, done.stderr
+        return Told(done.returncode, done.stdout, done.stderr)
 
     def good(self, *words: str, stdin: str | None = None) -> Any:
         """Run a command that works, and return its data."""

@@ -12,7 +12,8 @@ from pathlib import Path
 from keyturn_client import EngineSettings
 
 from deploy.demo.mail_operator import USER
-from tests.client.world import ROOT, Brand
+from tests.client.world import Brand
+from tests.forking import ROOT
 from tests.waiting import eventually
 
 EXAMPLES = ROOT / "docs" / "examples"

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.client.world import ROOT, Brand
+from tests.client.world import Brand
+from tests.forking import ROOT
 
 SHOW_WHERE = """
 import keyturn_client, keyturn_contracts

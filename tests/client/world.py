@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -42,12 +40,11 @@ from deploy.local.services import SERVICES
 from deploy.local.stack import Stack
 from shared.settings import write_settings
 from tests.client.kafka import kafka_of
+from tests.forking import Forked, fork
 from tests.running_stack import RunningKafka
 from tests.waiting import eventually, until
 
-ROOT = Path(__file__).parents[2]
 OWNER = "ada"
-SERVE = (sys.executable, "-m", "deploy", "serve")
 
 
 @dataclass
@@ -55,9 +52,7 @@ class World:
     stack: Stack
     folder: Path
     certificate: Certificate
-    processes: dict[str, subprocess.Popen[bytes]] = field(
-        default_factory=dict[str, "subprocess.Popen[bytes]"]
-    )
+    processes: dict[str, Forked] = field(default_factory=dict[str, Forked])
 
     @property
     def services(self) -> Services:
@@ -84,17 +79,11 @@ class World:
     def start(self, service: str, *, crash: str | None = None) -> None:
         """Start a service; with `crash` it kills itself there: `outbox.after_send:3`."""
         with (self.folder / f"{service}.log").open("ab") as log:
-            self.processes[service] = subprocess.Popen(
-                [*SERVE, service, "--settings", str(self.stack.plan.data.settings_of(service))],
-                cwd=ROOT,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": str(ROOT),
-                    **({"KEYTURN_CRASH": crash} if crash else {}),
-                },
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+            settings = self.stack.plan.data.settings_of(service)
+            self.processes[service] = fork(
+                ["deploy", "serve", service, "--settings", str(settings)],
+                environment={**os.environ, **({"KEYTURN_CRASH": crash} if crash else {})},
+                output=log,
             )
 
     def wait_ready(self, service: str) -> None:

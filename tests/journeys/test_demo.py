@@ -1,6 +1,7 @@
 """`keyturn demo`: the main job under load, and every way in which it must not look well."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from keyturn_contracts.proof import check
 
 from deploy.local.folder import DataFolder
 from deploy.local.lock import holder_of
+from tests.forking import run
 from tests.waiting import until
 
 ROOT = Path(__file__).parents[2]
@@ -53,15 +55,7 @@ class Shown:
 
 
 def command_line(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "deploy", *words],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run(["deploy", *words], environment=os.environ, timeout=300, together=True)
 
 
 def play(folder: Path, *words: str) -> Shown:

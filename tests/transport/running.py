@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import subprocess
-import sys
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
@@ -33,14 +31,13 @@ from shared.messaging.relay import Relay
 from shared.messaging.tables import PositionRow
 from shared.settings import ServiceSettings, write_settings
 from shared.telemetry.health import Health
+from tests.forking import fork
 from tests.running_stack import RunningStack
 from tests.transport import notes
 from tests.transport.given import GivenIssuer, command_record
 from tests.waiting import until
 
 T = TypeVar("T")
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -203,20 +200,11 @@ class Process:
         self._given = given
         settings = folder / "settings.json"
         write_settings(settings, given.settings)
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        environment.pop("KEYTURN_CRASH", None)
-        if crash:
-            environment["KEYTURN_CRASH"] = crash
+        environment = {**os.environ, **({"KEYTURN_CRASH": crash} if crash else {})}
         self.log = folder / "log"
         with self.log.open("ab") as log:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", "tests.transport.notes", given.service.name, str(settings)],
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            words = ["tests.transport.notes", given.service.name, str(settings)]
+            self.popen = fork(words, environment=environment, output=log)
 
     @property
     def url(self) -> str:

@@ -1,16 +1,24 @@
 """What the consumer believes when nobody has told it: the position, and nothing else."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+from keyturn_contracts.message import Key
 from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.engines import create_engine
+from shared.messaging.handlers import Aggregate, Handlers
 from shared.messaging.tables import InboxRow, OutboxRow
+from tests.transport import notes
 from tests.transport.proxy import Cut, proxied
 from tests.transport.running import Given
 from tests.transport.test_consumer import has
 from tests.waiting import eventually
+
+BEARABLE = 3
+"""How many notes the database of a test takes in one transaction."""
 
 
 @pytest.mark.parametrize("cut", ["before the commit", "after the commit"])
@@ -35,6 +43,37 @@ async def test_a_commit_without_an_answer_is_neither_lost_nor_done_twice(
                 assert not consuming.problems
         finally:
             await writer.dispose()
+
+
+async def test_what_the_database_does_not_bear_at_once_it_is_given_in_smaller_parts(
+    given: Given,
+) -> None:
+    saved: list[int] = []
+
+    async def save_few(connection: AsyncConnection, changed: Mapping[Key, notes.NoteState]) -> None:
+        saved.append(len(changed))
+        if len(changed) > BEARABLE:
+            raise ConnectionResetError
+        await notes.save_notes(connection, changed)
+
+    few = Handlers(
+        Aggregate(lock=notes.lock_notes, save=save_few).command(notes.AddLine, notes.decide_line)
+    )
+    names = [f"n{number}" for number in range(40)]
+    await given.send(*(given.line(name, "one") for name in names))
+    overwhelmed = replace(given, service=replace(given.service, handlers=few))
+
+    async with overwhelmed.consuming() as consuming:
+        await eventually(lambda: have(given, names))
+        assert not consuming.problems
+
+    assert max(saved) > BEARABLE
+    assert await count(given, InboxRow) == len(names)
+
+
+async def have(given: Given, names: Sequence[str]) -> bool:
+    rows = await given.fetch(select(notes.NoteRow.id, notes.NoteRow.lines))
+    return [id_ for id_, lines in sorted(rows) if lines == "one"] == sorted(names)
 
 
 async def count(given: Given, table: type[InboxRow | OutboxRow]) -> int:

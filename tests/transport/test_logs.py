@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.http.errors import ApiError
 from shared.telemetry.logs import describe_error
-from tests.transport.running import ROOT, Given
+from tests.forking import ROOT
+from tests.transport.running import Given
 
 CANARY = "CANARY-7f3a"
 

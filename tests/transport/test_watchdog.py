@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from shared.messaging.record import Partition
 from shared.messaging.watchdog import FROZEN_EXIT, Patience, Watchdog
-from tests.transport.running import ROOT, Consuming, Given
+from tests.forking import ROOT
+from tests.transport.running import Consuming, Given
 from tests.transport.test_consumer import has
 from tests.waiting import eventually
 

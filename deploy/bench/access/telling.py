@@ -34,6 +34,8 @@ from deploy.bench.access.place import Place
 from deploy.local.problems import StackProblem
 
 _SOON = timedelta(seconds=5)
+_MARGIN = 0.1
+"""A sleep may end a little early, and goes by another clock."""
 _LATE = timedelta(days=3650)
 _AT_ONCE = 20
 
@@ -58,7 +60,8 @@ async def tell(place: Place, backend: Backend, data: Data) -> Moments:
     await send_all(backend, _grants([*leaving, *lasting], Moments(late, late)))
     moments = Moments(soon=datetime.now(UTC) + _SOON, late=late)
     await send_all(backend, _grants([one for one in data.grants if one.ends == "soon"], moments))
-    await asyncio.sleep(max(0.0, (moments.soon - datetime.now(UTC)).total_seconds()))
+    left = (moments.soon - datetime.now(UTC)).total_seconds()
+    await asyncio.sleep(max(0.0, left) + _MARGIN)
     return moments
 
 

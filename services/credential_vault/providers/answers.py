@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from urllib.parse import unquote, unquote_plus
 
@@ -11,6 +11,9 @@ LONGEST = 200
 _LOOKED_AT = 2000
 _WINDOW = 6
 """So many characters of a secret in a row give too much of it away."""
+_LONG = 500
+"""Of a secret of so many characters, such as a private key, chance alone repeats six."""
+_WINDOW_OF_LONG = 12
 _SHORTEST_NAME = 3
 _ARMOUR = re.compile(r"-----[A-Z0-9 ]*-----")
 """What begins and ends a text in PEM is no secret, and providers do speak of private keys."""
@@ -27,7 +30,10 @@ def clean_answer(text: str, *, secrets: Iterable[str], names: Iterable[str] = ()
     looked_at = text[:_LOOKED_AT]
     line = " ".join("".join(c if c.isprintable() else " " for c in looked_at).split())
     readings = {_squeezed(one) for one in _decoded(looked_at)}
-    windows = {part for one in readings for part in _windows(one)}
+    windows = {
+        size: {part for one in readings for part in _windows(one, size)}
+        for size in (_WINDOW, _WINDOW_OF_LONG)
+    }
     if any(_gives_away(readings, windows, secret) for secret in secrets):
         return ""
     encoded = (one for name in names for one in _encodings(name) if len(one) >= _SHORTEST_NAME)
@@ -36,18 +42,19 @@ def clean_answer(text: str, *, secrets: Iterable[str], names: Iterable[str] = ()
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
 
 
-def _gives_away(readings: Iterable[str], windows: set[str], secret: str) -> bool:
+def _gives_away(readings: Iterable[str], windows: Mapping[int, set[str]], secret: str) -> bool:
+    size = _WINDOW_OF_LONG if len(secret) >= _LONG else _WINDOW
     for encoded in _encodings(_ARMOUR.sub("", secret)):
         if len(encoded) < _WINDOW:
             if any(encoded in one for one in readings):
                 return True
-        elif not windows.isdisjoint(_windows(encoded)):
+        elif not windows[size].isdisjoint(_windows(encoded, size)):
             return True
     return False
 
 
-def _windows(encoded: str) -> Iterator[str]:
-    return (encoded[i : i + _WINDOW] for i in range(len(encoded) - _WINDOW + 1))
+def _windows(encoded: str, size: int) -> Iterator[str]:
+    return (encoded[i : i + size] for i in range(len(encoded) - size + 1))
 
 
 def _decoded(text: str) -> set[str]:

@@ -56,6 +56,14 @@ def test_a_few_letters_in_common_give_nothing_away(text: str) -> None:
     assert clean(text) == text
 
 
+def test_of_a_long_secret_six_letters_in_a_row_are_chance_and_twelve_are_not() -> None:
+    key = "".join(f"{number:05x}" for number in range(600))
+
+    assert clean_answer(f"it has {key[700:706]}", secrets=[key]) == f"it has {key[700:706]}"
+    assert clean_answer(f"it has {key[700:712]}", secrets=[key]) == ""
+    assert clean_answer(base64.b64encode(key.encode())[100:140].decode(), secrets=[key]) == ""
+
+
 def test_a_short_secret_is_looked_for_as_it_is() -> None:
     assert clean_answer("the pin 123 is wrong", secrets=["123"]) == ""
     assert clean_answer("the pin is wrong", secrets=["123", ""]) == "the pin is wrong"
