@@ -15,9 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.http.limits import MAX_BODY_BYTES
 from shared.telemetry import metrics
 
-AtOnce = Callable[[bytes, bytes], bytes | None]
-"""Given `Authorization`, empty where there is none, and a body, return the JSON of an answer that
-is right (200), or None: then the route is asked, and says what is wrong. It must not wait."""
+Answer = Callable[[bytes], bytes | None]
+"""Given a body, return the JSON of an answer that is right (200), or None: then the route is asked,
+and says what is wrong. It must not wait."""
+AtOnce = Callable[[bytes], Answer | None]
+"""Given `Authorization`, empty where there is none, return how that caller is answered. None: it is
+nobody who is known, and no body is read before the route knows them."""
 
 
 class QuickRouter(APIRouter):
@@ -34,39 +37,41 @@ class AnswersAtOnce:
 
     def __init__(self, app: ASGIApp, answers: Mapping[str, AtOnce]) -> None:
         self._app = app
-        self._answers = {path: _Counted(path, answer) for path, answer in answers.items()}
+        self._answers = {path: _Counted(path, one) for path, one in answers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         counted = self._answers.get(scope["path"]) if scope["type"] == "http" else None
         if counted is None or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        began = monotonic()
+        answer_to = counted.at_once(_authorization(scope))
+        if answer_to is None:
+            await self._app(scope, receive, send)
+            return
         messages = await _receive_all(receive)
         body = _whole_body(messages)
-        answer = counted.answer(_authorization(scope), body) if body is not None else None
+        answer = answer_to(body) if body is not None else None
         if answer is None:
             await self._app(scope, _again(messages, receive), send)
             return
+        counted.count(monotonic() - began)
         headers = [*_HEADERS, (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
 
 class _Counted:
-    """An answer that is counted as its route counts."""
+    """Answers that are counted as their route counts."""
 
-    def __init__(self, path: str, answer: AtOnce) -> None:
-        self._answer = answer
+    def __init__(self, path: str, at_once: AtOnce) -> None:
+        self.at_once = at_once
         self._requests = metrics.REQUESTS.labels(route=path, status="200")
         self._seconds = metrics.REQUEST_SECONDS.labels(route=path)
 
-    def answer(self, authorization: bytes, body: bytes) -> bytes | None:
-        began = monotonic()
-        answer = self._answer(authorization, body)
-        if answer is not None:
-            self._requests.inc()
-            self._seconds.observe(monotonic() - began)
-        return answer
+    def count(self, seconds: float) -> None:
+        self._requests.inc()
+        self._seconds.observe(seconds)
 
 
 _HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))

@@ -120,7 +120,9 @@ class Process:
             return questions
 
         found = self.deciding.recall(actor, needed, at_least or 0)
-        found = found or await self.deciding.answer(actor, needed, at_least or 0)
+        found = found or await self.deciding.answer(
+            actor, needed, at_least or 0, size=len(questions)
+        )
         decisions = dict(zip(questions, found.decisions, strict=True))
         return Told(found.caller, decisions, found.revision, found.at)
 

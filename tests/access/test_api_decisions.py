@@ -148,6 +148,9 @@ async def test_administrators_ask_about_anybody_as_the_list_has_it_and_operators
 
     assert (await client.ask(use("bob"))).status_code == 200
     assert (await client.ask(use("bob"), by="ops", roles=("operator",))).status_code == 403
+    # Whatever name they bear.
+    assert (await client.ask(use("ada"), by="ada", roles=("operator",))).status_code == 403
+    assert (await client.ask(use("ada"), by="ada", roles=())).status_code == 403
     # Their issuer says that they are administrators; the list says that they are not.
     assert (await client.ask(use("bob"), by="ada")).status_code == 403
     assert (await client.ask(use("bob"), by="eve")).status_code == 403

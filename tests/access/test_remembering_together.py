@@ -8,6 +8,7 @@ from keyturn_contracts.actor import Actor
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 
+from services.access.remembering.deciding import MOST
 from services.access.remembering.memory import Question
 from services.access.settings import AccessSettings
 from shared.http.errors import ApiError
@@ -59,7 +60,7 @@ async def test_who_is_refused_is_so_alone(shared: World) -> None:
         actor = actor_of("acme", "root", ("administrator", "member"))
         first, second, third = await asyncio.gather(
             one.answer(BOB),
-            one.deciding.answer(actor, refused, 0),
+            one.deciding.answer(actor, refused, 0, size=1),
             one.answer(EVE),
             return_exceptions=True,
         )
@@ -70,7 +71,8 @@ async def test_who_is_refused_is_so_alone(shared: World) -> None:
         assert [first.decisions[BOB].allowed, third.decisions[EVE].allowed] == [True, False]
 
 
-async def test_a_reading_that_fails_fails_for_one_alone(shared: World) -> None:
+async def test_a_reading_that_fails_fails_for_all_who_are_in_it(shared: World) -> None:
+    """Nobody waits for it once more by themselves, one behind the other."""
     async with process(shared, None) as one:
         left = [2]
 
@@ -87,8 +89,37 @@ async def test_a_reading_that_fails_fails_for_one_alone(shared: World) -> None:
             *(one.answer(each) for each in (BOB, ADA, EVE, BOB)), return_exceptions=True
         )
 
-        failed = [isinstance(each, DBAPIError) for each in answers]
-        assert failed == [True, True, False, False]
+        # The first is read for alone, and the others together.
+        assert [isinstance(each, DBAPIError) for each in answers] == [True] * 4
+        assert left == [0]
+        assert (await one.answer(BOB)).decisions[BOB].allowed
+
+
+async def test_who_is_cancelled_leaves_the_others_their_answers(shared: World) -> None:
+    """The second reads for the third too, and goes away in the midst of it."""
+    async with process(shared, None) as one:
+        first, second, third = (asyncio.create_task(one.answer(each)) for each in (BOB, ADA, EVE))
+
+        def cancel(*_: object) -> None:
+            if readings(one.asked) == 2:
+                second.cancel()
+
+        event.listen(one.reader.sync_engine, "before_cursor_execute", cancel)
+
+        assert (await first).decisions[BOB].allowed
+        assert not (await third).decisions[EVE].allowed
+        assert second.cancelled()
+        assert readings(one.asked) == 3
+
+
+async def test_what_is_read_at_once_is_bounded(shared: World) -> None:
+    many = [[use(f"member-{one}-{number}") for number in range(MOST // 2)] for one in range(5)]
+    async with process(shared, None, AccessSettings(decisions_kept=0)) as one:
+        answers = await asyncio.gather(*(one.answer(*some) for some in many))
+
+        # The first alone, and then two at a time.
+        assert readings(one.asked) == 3
+        assert [len(told.decisions) for told in answers] == [MOST // 2] * 5
 
 
 async def test_what_redis_lends_some_of_them_is_not_read_again(
@@ -116,6 +147,29 @@ async def test_roles_are_as_new_as_the_decisions_that_they_are_answered_with(
 
         assert (await one.answer(EVE, by="ada")).caller.roles == set()
         assert (await one.answer(EVE, by="root")).caller.roles == {"administrator", "member"}
+
+
+async def test_whom_the_list_has_let_in_since_is_not_refused_by_what_it_said_before(
+    shared: World,
+) -> None:
+    """They know of it from its outcome, and ask with that; no look has found it yet."""
+
+    def needed(caller: Actor) -> Sequence[Question]:
+        if "administrator" not in caller.roles:
+            raise ApiError("not_allowed", "No.")
+        return [BOB]
+
+    async with process(shared, None) as one:
+        await shared.apply(given.administrators("root"))
+        await one.look()
+        assert (await one.answer(EVE, by="ada")).caller.roles == set()
+        outcome = await shared.apply(given.administrators("ada"))
+        actor = actor_of("acme", "ada", ("administrator", "member"))
+
+        assert outcome.revision is not None
+        found = await one.deciding.answer(actor, needed, outcome.revision, size=1)
+
+        assert len(found.decisions) == 1
 
 
 async def test_what_the_list_says_of_who_asks_is_not_read_each_time(shared: World) -> None:

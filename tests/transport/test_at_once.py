@@ -1,14 +1,15 @@
 """Answers at once are those of the route, which is asked for everything else."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import APIRouter, Request, Response
 from prometheus_client import REGISTRY
+from starlette.types import Message, Receive, Scope, Send
 
-from shared.http.at_once import QuickRouter
+from shared.http.at_once import AnswersAtOnce, QuickRouter
 from shared.http.errors import ApiError
 from shared.http.limits import MAX_BODY_BYTES
 from shared.http.server import build_app
@@ -17,6 +18,7 @@ from tests.transport.running import Given
 
 PATH = "/v1/echo"
 BIG = b"x" * 70_000
+STRANGER = b"Bearer stranger"
 
 
 def routes() -> QuickRouter:
@@ -34,10 +36,13 @@ def routes() -> QuickRouter:
     async def show() -> str:
         return "shown"
 
-    def answer(authorization: bytes, body: bytes) -> bytes | None:
-        return None if body.startswith(b"x") else b'"at once %b %b"' % (authorization, body)
+    def answer_at_once(authorization: bytes) -> Callable[[bytes], bytes | None] | None:
+        def answer(body: bytes) -> bytes | None:
+            return None if body.startswith(b"x") else b'"at once %b %b"' % (authorization, body)
 
-    router.at_once[PATH] = answer
+        return None if authorization == STRANGER else answer
+
+    router.at_once[PATH] = answer_at_once
     return router
 
 
@@ -127,3 +132,24 @@ async def test_other_methods_and_paths_are_the_framework_s(asking: httpx.AsyncCl
     assert (await asking.put(PATH, content=b"a")).status_code == 405
     assert (await asking.post(f"{PATH}/", content=b"x")).status_code in {307, 404}
     assert (await asking.post("/v1/other", content=b"a")).status_code == 404
+
+
+async def test_nothing_is_read_of_what_somebody_sends_whom_nobody_knows() -> None:
+    """What they send is the route's to read, or not."""
+    read: list[Message] = []
+    headers = [(b"authorization", STRANGER), (b"content-length", b"2")]
+    scope = {"type": "http", "method": "POST", "path": PATH, "headers": headers}
+
+    async def unread(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        return
+
+    async def receive() -> Message:
+        read.append({"type": "http.request", "body": b"a", "more_body": True})
+        return read[-1]
+
+    async def send(_message: Message) -> None:
+        return
+
+    await AnswersAtOnce(unread, routes().at_once)(scope, receive, send)
+
+    assert read == []

@@ -1,6 +1,6 @@
 """Decisions: may a member do that with an account or an extension, one or thousands at once."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from fastapi import Request, Response
@@ -13,7 +13,7 @@ from services.access.remembering.asked import Answer
 from services.access.remembering.deciding import Deciding, UnknownRevision
 from services.access.remembering.memory import Question
 from services.access.rules.members import is_of_the_brand
-from shared.http.at_once import QuickRouter
+from shared.http.at_once import AtOnce, QuickRouter
 from shared.http.errors import ApiError
 
 PATH = "/v1/decisions"
@@ -37,13 +37,6 @@ def decision_routes(deciding: Deciding) -> QuickRouter:
         found = deciding.recall(caller, partial(_needed, questions), at_least)
         return None if found is None else _answer(questions, found)
 
-    def answer_at_once(authorization: bytes, body: bytes) -> bytes | None:
-        caller = tokens.known_caller(authorization)
-        try:
-            return None if caller is None else recall(caller, body)
-        except ApiError:
-            return None
-
     # What is sent and answered is read and written here, and not by the framework: for most it is
     # ten times the work of finding the answer.
     @router.post(PATH, response_model=DecisionsBody, openapi_extra=_BODY)
@@ -55,19 +48,48 @@ def decision_routes(deciding: Deciding) -> QuickRouter:
         revision that this service has never heard of, as after a backup was restored.
         """
         caller = await tokens.caller(request)
+        if not _may_ask(caller):
+            raise ApiError("not_allowed", "Only members of the brand ask, and you act as none.")
         body = await request.body()
         answer = recall(caller, body)
         if answer is None:
             questions, at_least = read(body)
             try:
-                found = await deciding.answer(caller, partial(_needed, questions), at_least)
+                found = await deciding.answer(
+                    caller, partial(_needed, questions), at_least, size=len(questions)
+                )
             except UnknownRevision:
                 raise _unknown(at_least) from None
             answer = _answer(questions, found)
         return Response(answer, media_type="application/json")
 
-    router.at_once[PATH] = answer_at_once
+    router.at_once[PATH] = _at_once(tokens, recall)
     return router
+
+
+def _at_once(tokens: Tokens, recall: Callable[[Actor, bytes], bytes | None]) -> AtOnce:
+    def answer_at_once(authorization: bytes) -> Callable[[bytes], bytes | None] | None:
+        caller = tokens.known_caller(authorization)
+        if caller is None or not _may_ask(caller):
+            return None
+
+        def answer(body: bytes) -> bytes | None:
+            try:
+                return recall(caller, body)
+            except ApiError:
+                return None
+
+        return answer
+
+    return answer_at_once
+
+
+def _may_ask(caller: Actor) -> bool:
+    """Tell whether their issuer vouches for them as an engine or somebody of the brand.
+
+    Who left the list is told so; an operator bears no member's name by being one.
+    """
+    return caller.engine_id is not None or is_of_the_brand(caller)
 
 
 def _needed(questions: Sequence[Question], caller: Actor) -> Sequence[Question]:

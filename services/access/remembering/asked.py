@@ -29,28 +29,43 @@ class Answer:
 
 @dataclass(slots=True)
 class Asked:
-    """One who asks, together with others it may be; one of `answer` and `refusal` comes of it."""
+    """One who asks, together with others it may be: an answer comes of it, or what is raised."""
 
     actor: Actor
     needed: Needed
+    size: int
+    """How many questions that are, about."""
     answer: Answer | None = None
     refusal: ApiError | None = None
     """What `needed` has raised."""
+    failure: Exception | None = None
+    """Why nothing could be read for it."""
 
     @property
     def is_settled(self) -> bool:
-        return self.answer is not None or self.refusal is not None
+        return self.answer is not None or self.refusal is not None or self.failure is not None
 
     def questions_of(self, caller: Actor) -> Sequence[Question]:
-        """Return what is needed; none where it is refused, which settles it."""
+        """Return what is needed; none where it is refused, which settles it.
+
+        Asked again with other roles it is judged anew.
+        """
+        self.refusal = None
         try:
             return self.needed(caller)
         except ApiError as error:
             self.refusal = error
             return ()
 
+    def fail(self, error: Exception) -> None:
+        """Settle it by what kept it from being read, unless something came of it already."""
+        if not self.is_settled:
+            self.failure = error
+
     def result(self) -> Answer:
         """Return the answer, or raise what refused it."""
+        if self.failure is not None:
+            raise self.failure
         if self.refusal is not None:
             raise self.refusal
         assert self.answer is not None  # noqa: S101  it is settled

@@ -19,6 +19,8 @@ from services.access.settings import AccessSettings
 from shared.http.brand import connection_for
 from shared.messaging.context import Context
 
+MOST = 5000
+"""How many questions are read and decided together, unless one alone asks more."""
 PATIENCE = 2.0
 """How many seconds a revision is waited for that the service does not know."""
 _PAUSE = 0.05
@@ -34,6 +36,17 @@ class _Gathering:
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: list[Asked] = field(default_factory=list[Asked])
+
+    def take_with(self, asked: Asked) -> list[Asked]:
+        """Return who is answered in this turn: it, and as many others as are few enough."""
+        together, left, size = [asked], list[Asked](), asked.size
+        for one in self.waiting:
+            if one is asked or one.is_settled:
+                continue
+            size += one.size
+            (together if size <= MOST else left).append(one)
+        self.waiting = left
+        return together
 
 
 class Deciding:
@@ -57,13 +70,14 @@ class Deciding:
         view = self._view(actor.brand, at_least)
         return None if view is None else recall(view, actor, needed)
 
-    async def answer(self, actor: Actor, needed: Needed, at_least: int) -> Answer:
+    async def answer(self, actor: Actor, needed: Needed, at_least: int, *, size: int) -> Answer:
         """Return decisions as new as a revision that somebody was told, or newer.
 
-        Raises `UnknownRevision`. Whoever knows a revision knows it from a commit. Where the
-        database is asked, its snapshot is taken after they have asked, so it shows that commit.
+        `size`: about how many are needed. Raises `UnknownRevision`. Whoever knows a revision knows
+        it from a commit. Where the database is asked, its snapshot is taken after they have asked,
+        so it shows that commit.
         """
-        asked = Asked(actor, needed)
+        asked = Asked(actor, needed, size)
         if not at_least or self._view(actor.brand, at_least) is not None:
             await self._answer_together(asked)
         else:
@@ -73,8 +87,8 @@ class Deciding:
     async def _answer_together(self, asked: Asked) -> None:
         """Have it answered in one go with all who ask about the brand before their turn comes.
 
-        Whoever has their turn answers for those who wait. Where that fails it fails for them
-        alone: the next has their own turn.
+        Whoever has their turn answers for those who wait. Where nothing can be read that is so for
+        all of them: each by themselves would wait for it one after the other.
         """
         brand = asked.actor.brand
         gathering = self._gatherings.get(brand)
@@ -84,17 +98,32 @@ class Deciding:
         async with gathering.turn:
             if asked.is_settled:
                 return
-            together = [asked, *(one for one in gathering.waiting if one is not asked)]
-            gathering.waiting = []
-            await self._borrow(brand, together)
-            unsettled = [one for one in together if not one.is_settled]
-            if not unsettled:
-                return
-            view = self.memory.view(brand)
-            async with connection_for(self._context, brand) as connection:
-                found = await self._read(connection, brand, view, unsettled)
-            await self._remember(view, found)
-        await self._lend(view, found)
+            together = gathering.take_with(asked)
+            found = None
+            try:
+                found = await self._read_for(brand, together)
+            except Exception as error:  # noqa: BLE001  it is raised for each of them
+                for one in together:
+                    one.fail(error)
+            finally:
+                # Whoever was cancelled has answered nobody: the next has them in their turn.
+                gathering.waiting += [one for one in together[1:] if not one.is_settled]
+        if found is not None:
+            await self._lend(*found)
+
+    async def _read_for(
+        self, brand: str, together: Sequence[Asked]
+    ) -> tuple[View | None, Read] | None:
+        """Settle all of them; return what was read for it, or None where nothing had to be."""
+        await self._borrow(brand, together)
+        unsettled = [one for one in together if not one.is_settled]
+        if not unsettled:
+            return None
+        view = self.memory.view(brand)
+        async with connection_for(self._context, brand) as connection:
+            found = await self._read(connection, brand, view, unsettled)
+        await self._remember(view, found)
+        return view, found
 
     async def _answer_as_new_as(self, asked: Asked, at_least: int) -> None:
         # Whatever the memory is told meanwhile: what is read is compared with what it knew.
