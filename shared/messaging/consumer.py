@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Literal
@@ -179,35 +180,39 @@ class Consumer:
         """Apply a batch, however often it takes; False when it is somebody else's meanwhile.
 
         Nothing is lost by that: whoever has the partition reads it from where it stands. What the
-        database did not bear is tried again by halves: of less at a time it may be quick enough.
+        database did not bear is tried again by halves, and so is what is held and taken up with it:
+        of less at a time it may be quick enough.
         """
-        pause, at_once = _FIRST_PAUSE, len(batch)
+        pause, at_once, held = _FIRST_PAUSE, len(batch), self._consuming.limits.rows
         while generation == self._assignment.generation:
             left = self._not_applied(batch)
             if batch and not left:
                 return True
-            problem = await self._try(left[:at_once], generation)
+            problem = await self._try(left[:at_once], generation, held)
             if problem == "gone":
                 return False
             if problem is None:
                 if at_once >= len(left):
                     return True
-                pause, at_once = _FIRST_PAUSE, at_once * 2
+                pause, at_once, held = _FIRST_PAUSE, at_once * 2, held * 2
                 continue
             if problem == "database":
-                at_once = max(1, min(at_once, len(left)) // 2)
+                at_once, held = max(1, min(at_once, len(left)) // 2), max(1, held // 2)
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311  spreads retries
             pause = min(pause * 2, _LONGEST_PAUSE)
         return False
 
-    async def _try(self, batch: list[RawRecord], generation: int) -> _Problem | None:
-        """Commit a batch; where that fails, find out where we stand, and return why."""
+    async def _try(self, batch: list[RawRecord], generation: int, held: int) -> _Problem | None:
+        """Commit a batch and so many of those held that are due.
+
+        Where that fails, find out where we stand, and return why.
+        """
         error: Exception | None = None
         try:
             async with self._assignment.in_hand:
                 if generation != self._assignment.generation:
                     return "gone"
-                await self._commit(batch)
+                await self._commit(batch, held)
                 return None
         except asyncio.CancelledError:
             if is_ours_to_end():
@@ -231,12 +236,14 @@ class Consumer:
             if one.source in owned and one.offset >= owned[one.source].next_offset
         ]
 
-    async def _commit(self, batch: list[RawRecord]) -> None:
+    async def _commit(self, batch: list[RawRecord], held: int) -> None:
         contents = await self._reading.parse(batch)
         received = [Received(*pair) for pair in zip(batch, contents, strict=True)]
         now = datetime.now(UTC)
         poll = Poll(owned=self._assignment.owned, received=received, now=now)
-        done = await deliver(self._writer, self._consuming, poll)
+        limits = self._consuming.limits
+        limits = replace(limits, rows=min(held, limits.rows))
+        done = await deliver(self._writer, replace(self._consuming, limits=limits), poll)
         self._assignment.owned = done.owned
         self._next_due = done.next_due
         self._woken(done.kinds)

@@ -1,7 +1,8 @@
 """What the consumer believes when nobody has told it: the position, and nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from keyturn_contracts.message import Key
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.engines import create_engine
 from shared.messaging.handlers import Aggregate, Handlers
+from shared.messaging.held import Limits
 from shared.messaging.tables import InboxRow, OutboxRow
 from tests.transport import notes
 from tests.transport.proxy import Cut, proxied
@@ -48,10 +50,7 @@ async def test_a_commit_without_an_answer_is_neither_lost_nor_done_twice(
 async def test_what_the_database_does_not_bear_at_once_it_is_given_in_smaller_parts(
     given: Given,
 ) -> None:
-    saved: list[int] = []
-
     async def save_few(connection: AsyncConnection, changed: Mapping[Key, notes.NoteState]) -> None:
-        saved.append(len(changed))
         if len(changed) > BEARABLE:
             raise ConnectionResetError
         await notes.save_notes(connection, changed)
@@ -67,8 +66,34 @@ async def test_what_the_database_does_not_bear_at_once_it_is_given_in_smaller_pa
         await eventually(lambda: have(given, names))
         assert not consuming.problems
 
-    assert max(saved) > BEARABLE
     assert await count(given, InboxRow) == len(names)
+
+
+async def test_so_is_what_was_held_and_is_due_all_at_once(given: Given) -> None:
+    """All of it waits for news until the same moment, and is refused then."""
+
+    async def lock_few(
+        connection: AsyncConnection, keys: Iterable[Key]
+    ) -> dict[Key, notes.NoteState]:
+        wanted = list(keys)
+        if len(wanted) > BEARABLE:
+            raise ConnectionResetError
+        return await notes.lock_notes(connection, wanted)
+
+    few = Handlers(
+        Aggregate(lock=lock_few, save=notes.save_notes).command(notes.AddLine, notes.decide_line)
+    )
+    await given.send(*(given.line(f"n{number}", notes.WAITING) for number in range(12)))
+    overwhelmed = replace(given, service=replace(given.service, handlers=few))
+    limits = Limits(wait=timedelta(seconds=1), first_pause=timedelta(seconds=5), rows=8)
+
+    async with overwhelmed.consuming(limits=limits) as consuming:
+
+        async def are_answered() -> bool:
+            return await count(given, InboxRow) == 12
+
+        await eventually(are_answered)
+        assert not consuming.problems
 
 
 async def have(given: Given, names: Sequence[str]) -> bool:
