@@ -86,6 +86,8 @@ class Taken:
     records: list[HeldRecord]
     cut: frozenset[Key]
     """Keys of which some are left behind those."""
+    has_more: bool
+    """Whether there may be others that could be taken up now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

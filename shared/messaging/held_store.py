@@ -94,6 +94,7 @@ def _take(heads: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
             .over(order_by=order)
             .label("size"),
             func.count().over(partition_by=_KEY).label("of_key"),
+            func.count().over().label("of_all"),
         )
         .where(*(one == head.c[one.key] for one in (HeldRow.topic, HeldRow.partition, *_KEY)))
         .subquery("chosen")
@@ -107,6 +108,7 @@ def _take(heads: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
             HeldRow.first_at,
             HeldRow.is_dropped,
             chosen.c.of_key,
+            chosen.c.of_all,
             *_RECORD,
         )
         .where(
@@ -243,7 +245,7 @@ async def take_due(
         "rows": rows,
         "bytes": size,
     }
-    return _taken((await connection.execute(_TAKE_DUE, given)).all())
+    return _taken((await connection.execute(_TAKE_DUE, given)).all(), rows)
 
 
 async def take_first(connection: AsyncConnection, held: HeldKey) -> Taken:
@@ -254,12 +256,13 @@ async def take_first(connection: AsyncConnection, held: HeldKey) -> Taken:
         "rows": 1,
         "bytes": 0,
     }
-    return _taken((await connection.execute(_TAKE_FIRST, given)).all())
+    return _taken((await connection.execute(_TAKE_FIRST, given)).all(), 1)
 
 
-def _taken(rows: Sequence[Any]) -> Taken:
+def _taken(rows: Sequence[Any], most: int) -> Taken:
     records: list[HeldRecord] = []
     of_key: dict[Key, int] = {}
+    of_all = 0
     for (
         topic,
         partition,
@@ -269,6 +272,7 @@ def _taken(rows: Sequence[Any]) -> Taken:
         subject_id,
         *state,
         number,
+        of_all,  # noqa: B007  the same in each row
         k1,
         k2,
         k3,
@@ -290,7 +294,11 @@ def _taken(rows: Sequence[Any]) -> Taken:
         )
     for one in records:
         of_key[one.key] -= 1
-    return Taken(records, frozenset(key for key, left in of_key.items() if left))
+    return Taken(
+        records,
+        cut=frozenset(key for key, left in of_key.items() if left),
+        has_more=len(records) < of_all or len(records) == most,
+    )
 
 
 async def find_held(connection: AsyncConnection, keys: Collection[Key]) -> set[Key]:

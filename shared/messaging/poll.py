@@ -236,9 +236,9 @@ class _Work:
         if self._part.alone is not None:
             return await held_store.take_first(self._connection, self._part.alone)
         if not due.partitions:
-            return Taken([], frozenset())
+            return Taken([], frozenset(), has_more=False)
         limits = self._consuming.limits
-        return await held_store.take_due(
+        taken = await held_store.take_due(
             self._connection,
             due.partitions,
             self._poll.now,
@@ -246,6 +246,9 @@ class _Work:
             rows=limits.rows,
             size=limits.bytes,
         )
+        if taken.has_more:
+            self._note_due(self._poll.now)
+        return taken
 
     async def _apply_commands(self, taken: Taken, *, has_held: bool) -> None:
         contents = await self._parse_again(taken.records)

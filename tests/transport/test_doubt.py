@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from keyturn_contracts.message import Key
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.engines import create_engine
 from shared.messaging.handlers import Aggregate, Handlers
 from shared.messaging.held import Limits
-from shared.messaging.tables import InboxRow, OutboxRow
+from shared.messaging.tables import HeldRow, InboxRow, OutboxRow
 from tests.transport import notes
 from tests.transport.proxy import Cut, proxied
 from tests.transport.running import Given
@@ -70,8 +70,6 @@ async def test_what_the_database_does_not_bear_at_once_it_is_given_in_smaller_pa
 
 
 async def test_so_is_what_was_held_and_is_due_all_at_once(given: Given) -> None:
-    """All of it waits for news until the same moment, and is refused then."""
-
     async def lock_few(
         connection: AsyncConnection, keys: Iterable[Key]
     ) -> dict[Key, notes.NoteState]:
@@ -84,16 +82,21 @@ async def test_so_is_what_was_held_and_is_due_all_at_once(given: Given) -> None:
         Aggregate(lock=lock_few, save=notes.save_notes).command(notes.AddLine, notes.decide_line)
     )
     await given.send(*(given.line(f"n{number}", notes.WAITING) for number in range(12)))
+    patient = Limits(wait=timedelta(minutes=1), first_pause=timedelta(minutes=1))
+    async with given.consuming(limits=patient):
+        await eventually(lambda: counts(given, HeldRow, 12))
+    async with given.context.writer.begin() as connection:
+        over = datetime.now(UTC) - timedelta(hours=1)
+        await connection.execute(update(HeldRow).values(first_at=over, due=over))
     overwhelmed = replace(given, service=replace(given.service, handlers=few))
-    limits = Limits(wait=timedelta(seconds=1), first_pause=timedelta(seconds=5), rows=8)
 
-    async with overwhelmed.consuming(limits=limits) as consuming:
-
-        async def are_answered() -> bool:
-            return await count(given, InboxRow) == 12
-
-        await eventually(are_answered)
+    async with overwhelmed.consuming(limits=Limits(rows=8)) as consuming:
+        await eventually(lambda: counts(given, InboxRow, 12))
         assert not consuming.problems
+
+
+async def counts(given: Given, table: type[InboxRow | HeldRow], wanted: int) -> bool:
+    return await count(given, table) == wanted
 
 
 async def have(given: Given, names: Sequence[str]) -> bool:
@@ -101,6 +104,6 @@ async def have(given: Given, names: Sequence[str]) -> bool:
     return [id_ for id_, lines in sorted(rows) if lines == "one"] == sorted(names)
 
 
-async def count(given: Given, table: type[InboxRow | OutboxRow]) -> int:
+async def count(given: Given, table: type[InboxRow | OutboxRow | HeldRow]) -> int:
     [(number,)] = await given.fetch(select(func.count()).select_from(table))
     return number
