@@ -53,7 +53,7 @@ MOST = bindparam("most", type_=Integer)
 
 
 def in_turn(
-    brand: QueryableAttribute[str], key: QueryableAttribute[str]
+    brand: QueryableAttribute[str], key: QueryableAttribute[Any]
 ) -> tuple[ColumnElement[int], QueryableAttribute[str]]:
     """Return what to order by: one row of each brand first, then their second ones."""
     return func.row_number().over(partition_by=brand, order_by=key), brand
@@ -119,7 +119,7 @@ _HAS_RUN_OUT = GrantRow.until <= func.now()
 _FIND_EXPIRED = (
     select(GrantRow.brand_id, GrantRow.account_id)
     .where(RUNS_OUT, _HAS_RUN_OUT)
-    .order_by(GrantRow.until)
+    .order_by(*in_turn(GrantRow.brand_id, GrantRow.until))
     .limit(MOST)
 )
 _LOAD_EXPIRED = _of_each_brand(_GRANTED.where(RUNS_OUT, _HAS_RUN_OUT))
@@ -201,7 +201,7 @@ async def load_now(connection: AsyncConnection) -> datetime:
 
 
 async def find_expired(connection: AsyncConnection, most: int) -> set[AccountKey]:
-    """Return accounts with grants that have run out, the longest ago first."""
+    """Return accounts with grants that have run out: one of each brand first, its oldest."""
     return await _pairs(connection, _FIND_EXPIRED, {"most": most})
 
 
