@@ -146,6 +146,16 @@ _FIND_EXTENSIONS_OF = _of_each_brand(
     .join_from(_MEMBERS.table, EnablementRow, _ENABLED_FOR)
     .where(_IS_OF_MEMBERS_BRAND, IS_ENABLED)
 )
+_LOAD_ALL_GRANTED_TO = _of_each_brand(
+    select(*GRANT)
+    .join_from(_MEMBERS.table, GrantRow, _GRANTED_TO)
+    .where(_IS_OF_MEMBERS_BRAND, IS_GRANTED)
+)
+_LOAD_ALL_ENABLED_FOR = _of_each_brand(
+    select(*ENABLEMENT)
+    .join_from(_MEMBERS.table, EnablementRow, _ENABLED_FOR)
+    .where(_IS_OF_MEMBERS_BRAND, IS_ENABLED)
+)
 _LOAD_GRANTED_TO = _of_each_brand(_GRANTED.join(_MEMBERS.table, _GRANTED_TO))
 _LOAD_ENABLED_FOR = _of_each_brand(_ENABLED.join(_MEMBERS.table, _ENABLED_FOR))
 _END_REMOVAL = (
@@ -266,6 +276,21 @@ async def load_granted_to(
     """Return those of these members."""
     given = _given(accounts, members=members, most=most)
     return await _grants(connection, _LOAD_GRANTED_TO, given)
+
+
+async def load_all_granted_to(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> dict[GrantKey, Grant]:
+    """Return grants of these members on any account, `most` of each brand."""
+    return await _grants(connection, _LOAD_ALL_GRANTED_TO, _given(members=members, most=most))
+
+
+async def load_all_enabled_for(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> dict[EnablementKey, Enablement]:
+    """Return enablements of any extension for these members, `most` of each brand."""
+    given = _given(members=members, most=most)
+    return await _enablements(connection, _LOAD_ALL_ENABLED_FOR, given)
 
 
 async def load_enabled(
