@@ -82,6 +82,7 @@ OF_REASON: Mapping[str, ExitCode] = {
     "members_refused": ExitCode.CONFLICT,
     "no_administrator": ExitCode.CONFLICT,
     "owner_not_for_all": ExitCode.USAGE,
+    "still_ending": ExitCode.CONFLICT,
     "until_passed": ExitCode.USAGE,
     # Of rollouts.
     "not_allowed": ExitCode.NOT_ALLOWED,

@@ -84,8 +84,12 @@ async def test_what_has_run_out_ends(world: World, small: World) -> None:
         await brand.account("mail", "root")
         await brand.apply(given.grant("n0"))
     await world.apply(given.grant(*SEVERAL))
-    for brand in (world, small):
-        await brand.change("UPDATE access_grant SET until = since WHERE brand_id = :brand")
+    for brand, days in ((world, 2), (small, 1)):
+        await brand.change(
+            "UPDATE access_grant SET until = now() - make_interval(days => :days)"
+            " WHERE brand_id = :brand",
+            days=days,
+        )
 
     await expire_grants(world.database.writer, 2)
 

@@ -1,11 +1,14 @@
 """A brand's list of members on a real database: who comes, who goes, and that once."""
 
 from keyturn_contracts.access import MAX_REGISTERED, NewMember
+from keyturn_contracts.message import CommandRefused
 
+from services.access.handlers import handlers
 from services.access.jobs.ending import end_access
 from services.access.store.members import ENDED_AT_ONCE
 from tests.access import given
 from tests.access.world import World, told
+from tests.messaging.log import LIMITS, Log
 
 
 async def test_the_first_registration_begins_the_list_and_announces_each(world: World) -> None:
@@ -127,21 +130,7 @@ async def test_who_goes_and_comes_back_in_one_batch_has_nothing_of_before(world:
 
 async def test_who_had_very_much_comes_back_when_a_job_has_ended_it(world: World) -> None:
     """One message could name thousands who had thousands each: no transaction ends all that."""
-    await world.apply(given.register(given.member("root", "administrator"), "ada"))
-    many = {"many": ENDED_AT_ONCE + 1}
-    await world.change(
-        "INSERT INTO account (brand_id, id, extension, name, creator, is_deleted, epoch, sequence,"
-        " is_created, is_to_own, is_to_end) SELECT :brand, 'a' || one, 'loud-mail', '', 'root',"
-        " false, 1, 1, true, false, false FROM generate_series(1, :many) one",
-        **many,
-    )
-    await world.change(
-        "INSERT INTO access_grant (brand_id, account_id, member, level, state, how, by, since)"
-        " SELECT :brand, 'a' || one, 'ada', 'user', 'granted', 'granted', 'root', now()"
-        " FROM generate_series(1, :many) one",
-        **many,
-    )
-    await world.apply(given.remove("ada"))
+    await remove_who_had_very_much(world)
 
     await world.waits(given.register("ada"))
     await world.apply(given.register("bob"))
@@ -152,6 +141,38 @@ async def test_who_had_very_much_comes_back_when_a_job_has_ended_it(world: World
         "SELECT count(*) FROM access_grant WHERE brand_id = :brand AND state = 'granted'"
     )
     assert alive == 0
+
+
+async def test_another_brands_thousands_hold_nobody_back(world: World) -> None:
+    small = World(world.database, world.context, brand="zoo")
+    await small.account("mail", "ada", "root")
+    await small.apply(given.administrators("root", "ada"))
+    await small.apply(given.remove("ada"))
+    await remove_who_had_very_much(world)
+
+    batch = await world.tell(world.asks(given.register("ada")), small.asks(given.register("ada")))
+
+    assert [one.turn.asked.id.brand for one in batch.held] == [world.brand]
+    assert await small.has() == {"root": "owner"}
+
+
+async def test_what_takes_a_job_too_long_is_refused_and_what_is_behind_it_goes_on(
+    world: World,
+) -> None:
+    """It is no failure of ours: nobody's consumer stops for it, and no operator is asked."""
+    await remove_who_had_very_much(world)
+    log = Log(world.database.writer, handlers)
+    log.append(world.asks(given.register("ada")), world.asks(given.register("bob")))
+
+    held = await log.poll()
+    done = await log.later(LIMITS.wait.total_seconds())
+
+    assert (held.failures, done.failures) == (0, 0)
+    assert [one.standing.state for one in held.held] == ["waits", "queued"]
+    refused, applied = (outcome for _, outcome in done.answers)
+    assert isinstance(refused, CommandRefused)
+    assert (refused.reason, applied.outcome) == ("still_ending", "applied")
+    assert await log.held() == []
 
 
 async def test_what_they_are_given_after_they_came_back_stays(world: World) -> None:
@@ -197,3 +218,22 @@ async def test_the_policy_is_chosen_and_announced(world: World) -> None:
         (True, "flag")
     ]
     assert (await world.refusal(given.policy("suspend"), by="eve")).reason == "not_an_administrator"
+
+
+async def remove_who_had_very_much(world: World) -> None:
+    """Have `ada` removed with more than is ended at once, and no job at work."""
+    await world.apply(given.register(given.member("root", "administrator"), "ada"))
+    many = {"many": ENDED_AT_ONCE + 1}
+    await world.change(
+        "INSERT INTO account (brand_id, id, extension, name, creator, is_deleted, epoch, sequence,"
+        " is_created, is_to_own, is_to_end) SELECT :brand, 'a' || one, 'loud-mail', '', 'root',"
+        " false, 1, 1, true, false, false FROM generate_series(1, :many) one",
+        **many,
+    )
+    await world.change(
+        "INSERT INTO access_grant (brand_id, account_id, member, level, state, how, by, since)"
+        " SELECT :brand, 'a' || one, 'ada', 'user', 'granted', 'granted', 'root', now()"
+        " FROM generate_series(1, :many) one",
+        **many,
+    )
+    await world.apply(given.remove("ada"))

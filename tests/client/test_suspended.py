@@ -201,6 +201,20 @@ async def test_what_nobody_has_confirmed_for_too_long_begins_no_run() -> None:
         assert suspended.age == timedelta(seconds=1)
 
 
+async def test_a_list_that_was_never_read_has_no_age_whatever_is_confirmed() -> None:
+    clock = Clock()
+    async with given_suspended(clock) as (service, suspended):
+        service.is_down = True
+        with pytest.raises(UnreachableError):
+            await suspended.read()
+        await suspended.confirm(clock.seconds)
+        assert (suspended.age, suspended.is_known) == (None, False)
+
+        service.is_down = False
+        await suspended.read()
+        assert (suspended.age, suspended.is_known) == (timedelta(0), True)
+
+
 async def test_what_is_confirmed_late_makes_nothing_older() -> None:
     clock = Clock()
     async with given_suspended(clock) as (_, suspended):

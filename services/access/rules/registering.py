@@ -20,16 +20,12 @@ from services.access.rules.enablement import Enablement
 from services.access.rules.grant import Grant
 from services.access.rules.members import Member, MemberList, is_administrator
 from services.access.rules.record import Record, record_of
-from shared.decisions import Applied, Decision, Refused, Unchanged
+from shared.decisions import Applied, Decision, NotYetKnown, Refused, Unchanged
 from shared.messaging.envelope import Asked
 
 AccountMember = tuple[str, str]
 """Whose grant it is: the account and the member."""
 ExtensionMember = tuple[str, str]
-
-
-class StillEnding(Exception):  # noqa: N818  it is no error: a job is at work
-    """What members had who were removed is more than is ended at once: they wait for the job."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +60,7 @@ def decide_registration(
     """Put members on the list as they are named; of who is named twice the last counts.
 
     Whoever comes back after a removal comes back with nothing: what they had is ended here where
-    that has not been done yet. Raises `StillEnding` where it is too much for that.
+    that has not been done yet. Raises `NotYetKnown` where it is too much for that: a job ends it.
     """
     desk = desk or MembersDesk()
     if not is_administrator(asked.actor, desk.list_about(asked.actor.subject)):
@@ -82,7 +78,7 @@ def decide_registration(
         )
     coming_back = {id_ for id_ in changed if id_ in desk.members and desk.members[id_].is_to_end}
     if coming_back and desk.has_more:
-        raise StillEnding
+        raise NotYetKnown(Refused("still_ending", _STILL_ENDING))
     same = [
         verdicts.unchanged(id_, f"{id_} is on the list exactly so.")
         for id_ in named
@@ -130,6 +126,10 @@ def decide_removal(
 
 
 _ADMINISTRATORS_ONLY = "Only an administrator of the brand decides who its members are."
+_STILL_ENDING = (
+    "Of those who were removed some had so much that it is still being ended: register them again "
+    "in a moment."
+)
 _LAST_ADMINISTRATOR = (
     "The list would have no administrator any more: make another member an administrator first."
 )

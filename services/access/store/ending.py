@@ -53,7 +53,7 @@ MOST = bindparam("most", type_=Integer)
 
 
 def in_turn(
-    brand: QueryableAttribute[str], key: QueryableAttribute[str]
+    brand: QueryableAttribute[str], key: QueryableAttribute[Any]
 ) -> tuple[ColumnElement[int], QueryableAttribute[str]]:
     """Return what to order by: one row of each brand first, then their second ones."""
     return func.row_number().over(partition_by=brand, order_by=key), brand
@@ -119,7 +119,7 @@ _HAS_RUN_OUT = GrantRow.until <= func.now()
 _FIND_EXPIRED = (
     select(GrantRow.brand_id, GrantRow.account_id)
     .where(RUNS_OUT, _HAS_RUN_OUT)
-    .order_by(GrantRow.until)
+    .order_by(*in_turn(GrantRow.brand_id, GrantRow.until))
     .limit(MOST)
 )
 _LOAD_EXPIRED = _of_each_brand(_GRANTED.where(RUNS_OUT, _HAS_RUN_OUT))
@@ -143,6 +143,16 @@ _FIND_ACCOUNTS_OF = _of_each_brand(
 )
 _FIND_EXTENSIONS_OF = _of_each_brand(
     select(EnablementRow.brand_id, EnablementRow.extension)
+    .join_from(_MEMBERS.table, EnablementRow, _ENABLED_FOR)
+    .where(_IS_OF_MEMBERS_BRAND, IS_ENABLED)
+)
+_LOAD_ALL_GRANTED_TO = _of_each_brand(
+    select(*GRANT)
+    .join_from(_MEMBERS.table, GrantRow, _GRANTED_TO)
+    .where(_IS_OF_MEMBERS_BRAND, IS_GRANTED)
+)
+_LOAD_ALL_ENABLED_FOR = _of_each_brand(
+    select(*ENABLEMENT)
     .join_from(_MEMBERS.table, EnablementRow, _ENABLED_FOR)
     .where(_IS_OF_MEMBERS_BRAND, IS_ENABLED)
 )
@@ -201,7 +211,7 @@ async def load_now(connection: AsyncConnection) -> datetime:
 
 
 async def find_expired(connection: AsyncConnection, most: int) -> set[AccountKey]:
-    """Return accounts with grants that have run out, the longest ago first."""
+    """Return accounts with grants that have run out: one of each brand first, its oldest."""
     return await _pairs(connection, _FIND_EXPIRED, {"most": most})
 
 
@@ -266,6 +276,21 @@ async def load_granted_to(
     """Return those of these members."""
     given = _given(accounts, members=members, most=most)
     return await _grants(connection, _LOAD_GRANTED_TO, given)
+
+
+async def load_all_granted_to(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> dict[GrantKey, Grant]:
+    """Return grants of these members on any account, `most` of each brand."""
+    return await _grants(connection, _LOAD_ALL_GRANTED_TO, _given(members=members, most=most))
+
+
+async def load_all_enabled_for(
+    connection: AsyncConnection, members: Iterable[Person], most: int
+) -> dict[EnablementKey, Enablement]:
+    """Return enablements of any extension for these members, `most` of each brand."""
+    given = _given(members=members, most=most)
+    return await _enablements(connection, _LOAD_ALL_ENABLED_FOR, given)
 
 
 async def load_enabled(

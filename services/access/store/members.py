@@ -1,5 +1,6 @@
 """Loads and locks brands with what commands need of their lists, and saves what changed."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -16,19 +17,12 @@ from services.access.rules.registering import MembersDesk
 from services.access.store.accounts import note_owners_lost
 from services.access.store.audit import save_records
 from services.access.store.brands import begin_lists, lock_brands, save_policies
-from services.access.store.enablements import (
-    ENABLEMENT,
-    read_enablement,
-    save_enablements,
-)
-from services.access.store.grants import GRANT, read_grant, save_grants
+from services.access.store.enablements import save_enablements
+from services.access.store.ending import load_all_enabled_for, load_all_granted_to
+from services.access.store.grants import save_grants
 from services.access.store.people import load_people
 from services.access.tables import (
     IS_ADMINISTRATOR,
-    IS_ENABLED,
-    IS_GRANTED,
-    EnablementRow,
-    GrantRow,
     MemberRow,
 )
 from shared.database.rows import Rows
@@ -36,7 +30,8 @@ from shared.messaging.envelope import AskedByKey
 from shared.messaging.members import Person
 
 ENDED_AT_ONCE = 5_000
-"""How many grants, and how many enablements, are ended in the transaction of a registration."""
+"""How many grants, and how many enablements, of a brand are ended in the transaction of its
+registrations."""
 
 _STATE = (
     MemberRow.brand_id,
@@ -57,20 +52,6 @@ _BRANDS = Rows(MemberRow.brand_id)
 _LOAD_ADMINISTRATORS = select(*_STATE).where(
     MemberRow.brand_id == _BRANDS.c.brand_id, IS_ADMINISTRATOR
 )
-_LOAD_GRANTS = (
-    select(*GRANT)
-    .where(GrantRow.brand_id == _PEOPLE.c.brand_id, GrantRow.member == _PEOPLE.c.id, IS_GRANTED)
-    .limit(ENDED_AT_ONCE + 1)
-)
-_LOAD_ENABLEMENTS = (
-    select(*ENABLEMENT)
-    .where(
-        EnablementRow.brand_id == _PEOPLE.c.brand_id,
-        EnablementRow.member == _PEOPLE.c.id,
-        IS_ENABLED,
-    )
-    .limit(ENDED_AT_ONCE + 1)
-)
 _MEMBERS = Rows(*_STATE)
 _SAVE = _MEMBERS.upsert_into(MemberRow)
 
@@ -86,9 +67,8 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
         member = members[brand].get(id_)
         if member is not None and member.is_to_end:
             coming_back.add((brand, id_))
-    theirs = await _load_grants(connection, coming_back) if coming_back else {}
-    enabled = await _load_enablements(connection, coming_back) if coming_back else {}
-    has_more = max(len(theirs), len(enabled)) > ENDED_AT_ONCE
+    theirs, enabled = await _load_theirs(connection, coming_back)
+    granted, used = Counter(key[0] for key in theirs), Counter(key[0] for key in enabled)
     desks: dict[Key, MembersDesk] = {}
     for key in asked:
         desk = MembersDesk(
@@ -96,7 +76,7 @@ async def lock_members(connection: AsyncConnection, asked: AskedByKey) -> dict[K
             members=members[key.brand],
             grants={key_[1:]: one for key_, one in theirs.items() if key_[0] == key.brand},
             enablements={key_[1:]: one for key_, one in enabled.items() if key_[0] == key.brand},
-            has_more=has_more,
+            has_more=max(granted[key.brand], used[key.brand]) > ENDED_AT_ONCE,
         )
         desks[key] = replace(desk, loaded=desk)
     return desks
@@ -160,18 +140,14 @@ async def _load(
     return members
 
 
-async def _load_grants(
+async def _load_theirs(
     connection: AsyncConnection, people: Collection[Person]
-) -> dict[GrantKey, Grant]:
-    rows = await connection.execute(_LOAD_GRANTS, _PEOPLE.of(sorted(people)))
-    return dict(map(read_grant, rows))
-
-
-async def _load_enablements(
-    connection: AsyncConnection, people: Collection[Person]
-) -> dict[EnablementKey, Enablement]:
-    rows = await connection.execute(_LOAD_ENABLEMENTS, _PEOPLE.of(sorted(people)))
-    return dict(map(read_enablement, rows))
+) -> tuple[dict[GrantKey, Grant], dict[EnablementKey, Enablement]]:
+    """Return what these have: of each brand as much as is ended at once, or one more."""
+    if not people:
+        return {}, {}
+    grants = await load_all_granted_to(connection, people, ENDED_AT_ONCE + 1)
+    return grants, await load_all_enabled_for(connection, people, ENDED_AT_ONCE + 1)
 
 
 async def _save_ended(

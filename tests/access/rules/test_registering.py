@@ -10,11 +10,10 @@ from services.access.rules.enablement import Enablement
 from services.access.rules.members import Member, is_administrator
 from services.access.rules.registering import (
     MembersDesk,
-    StillEnding,
     decide_registration,
     decide_removal,
 )
-from shared.decisions import Applied, Refused, Unchanged
+from shared.decisions import Applied, NotYetKnown, Refused, Unchanged
 from tests.access import given
 from tests.access.given import NOON
 from tests.access.rules.on_desk import asked, held, listing, members_desk, said
@@ -165,8 +164,9 @@ def test_who_comes_back_waits_where_they_had_too_much_to_end_at_once() -> None:
         has_more=True,
     )
 
-    with pytest.raises(StillEnding):
+    with pytest.raises(NotYetKnown) as waits:
         decide_registration(desk, asked(given.register("bob", "ada")))
+    assert waits.value.otherwise.reason == "still_ending"
 
     assert isinstance(decide_registration(desk, asked(given.register("bob"))), Applied)
     ended = replace(desk, members={**desk.members, "ada": replace(removed, is_to_end=False)})

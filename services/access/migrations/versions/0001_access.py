@@ -13,16 +13,14 @@ _ENABLED = "state = 'enabled'"
 _DECISIVE = ("brand", "member", "access_grant", "enablement", "account", "installation")
 """What decisions rest on."""
 # By the time a trigger runs its transaction has an id, and draws its numbers after that: of whoever
-# has drawn one, everybody who looks later knows whether they are still at work. One is drawn for
-# what is announced to nobody too: whoever saw it can ask to be answered as after it.
+# has drawn one, everybody who looks later knows whether they are still at work.
 _NOTE_CHANGE = """
 CREATE FUNCTION note_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  INSERT INTO change (brand_id, xid, at)
-  SELECT brand_id, pg_current_xact_id()::text::bigint, clock_timestamp()
+  INSERT INTO change (brand_id, xid, revision, at)
+  SELECT brand_id, pg_current_xact_id()::text::bigint, nextval('outbox_id_seq'), clock_timestamp()
     FROM (SELECT DISTINCT brand_id FROM changed) AS brands
   ON CONFLICT (brand_id, xid) DO NOTHING;
-  PERFORM nextval('outbox_id_seq');
   RETURN NULL;
 END
 $$
@@ -72,14 +70,7 @@ def _index(table: str, name: str, columns: list[str], where: str | None = None) 
 
 
 def upgrade() -> None:
-    _create(
-        "brand",
-        ("brand_id",),
-        _flag("has_list"),
-        _time("gathers_until", nullable=True),
-        _text("on_loss"),
-    )
-    _index("brand", "gathering", ["gathers_until"], "gathers_until IS NOT NULL")
+    _create("brand", ("brand_id",), _flag("has_list"), _text("on_loss"))
     _create(
         "member",
         ("brand_id", "id"),
@@ -119,6 +110,7 @@ def _create_changes() -> None:
         "change",
         _text("brand_id"),
         _number("xid"),
+        _number("revision"),
         _time("at"),
         _check("change", "brand", "brand_id <> ''"),
         sa.PrimaryKeyConstraint("brand_id", "xid", name=op.f("change_pkey")),

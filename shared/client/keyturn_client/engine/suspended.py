@@ -52,8 +52,12 @@ class Suspended:
 
     @property
     def age(self) -> timedelta | None:
-        """How long ago it was known to be what holds; None: never yet."""
-        return None if self._known_at is None else timedelta(seconds=self._seconds)
+        """How long ago it was known to be what holds; None: it was never read.
+
+        It says nothing while what was heard, or doubted, since is still to be read: `is_known` is
+        then False, whatever this is.
+        """
+        return timedelta(seconds=self._seconds) if self._answered else None
 
     @property
     def _is_read(self) -> bool:
