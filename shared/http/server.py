@@ -13,6 +13,7 @@ from uvicorn import Config, Server
 
 from shared.http.at_once import AnswersAtOnce, AtOnce, QuickRouter
 from shared.http.errors import answer_errors
+from shared.http.heads import BoundedHeads
 from shared.http.limits import Limits
 from shared.messaging.context import Context
 from shared.settings import HttpSettings
@@ -100,9 +101,7 @@ async def serve(
     server = _Server(
         Config(
             app,
-            # It bounds heads. By itself uvicorn takes httptools where that is installed, which
-            # reads heads of any size.
-            http="h11",
+            http=BoundedHeads,
             loop="none",
             lifespan="off",
             access_log=False,

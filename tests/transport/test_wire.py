@@ -147,3 +147,13 @@ async def test_what_stands_behind_a_body_is_no_header(port: int) -> None:
 
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.endswith(b"\r\n\r\na")
+
+
+async def test_a_length_beside_parts_does_not_hide_a_second_request(port: int) -> None:
+    """Who reads the length sees one request; who reads the parts sees another behind it."""
+    hidden = b"GET /echo HTTP/1.1\r\nHost: hidden\r\n\r\n"
+    sent = POST + b"Transfer-Encoding: chunked\r\nContent-Length: %d\r\n\r\n0\r\n\r\n"
+
+    answer = await ask(port, sent % (5 + len(hidden)) + hidden)
+
+    assert answer.count(b"HTTP/1.1 200") <= 1
