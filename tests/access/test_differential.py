@@ -40,7 +40,7 @@ from services.access.handlers import handlers
 from services.access.jobs.clearing import clear_uninstalled
 from services.access.jobs.ending import end_access
 from services.access.jobs.expiring import expire_grants
-from services.access.jobs.gathering import end_never_listed
+from services.access.jobs.gathering import NeverListed
 from services.access.jobs.owning import own_accounts
 from services.access.tables import Base
 from shared.messaging.batch import Message, apply_batch
@@ -73,7 +73,7 @@ VOUCHED: dict[str, tuple[Role, ...]] = {
 ADMINISTRATORS = frozenset(one for one, has in VOUCHED.items() if "administrator" in has)
 ACCOUNTS = {"mail": LOUD, "relay": RELAY}
 PARTIES = {LOUD: "third", RELAY: "first"}
-JOBS = (own_accounts, expire_grants, end_never_listed, end_access, clear_uninstalled)
+JOBS = (own_accounts, expire_grants, NeverListed().end, end_access, clear_uninstalled)
 QUESTIONS = [
     *(
         {"member": member, "account_id": account, "action": action}

@@ -5,7 +5,7 @@ import pytest
 from services.access.jobs.clearing import clear_uninstalled
 from services.access.jobs.ending import end_access
 from services.access.jobs.expiring import expire_grants
-from services.access.jobs.gathering import end_never_listed
+from services.access.jobs.gathering import NeverListed
 from services.access.jobs.owning import own_accounts
 from tests.access import given
 from tests.access.given import LOUD
@@ -105,7 +105,7 @@ async def test_what_was_given_to_whom_the_list_never_named_ends(world: World, sm
         await brand.apply(given.administrators("root"))
         await brand.change("UPDATE brand SET gathers_until = now() WHERE brand_id = :brand")
 
-    await end_never_listed(world.database.writer, 2)
+    await NeverListed().end(world.database.writer, 2)
 
     assert await small.has() == {"root": "owner"}
 

@@ -1,10 +1,13 @@
 """A list has a week to come together; then what was given before to whom it never named ends."""
 
 import asyncio
+from itertools import pairwise
 
 from keyturn_contracts.access import GrantChanged
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.access.jobs.gathering import end_never_listed, end_some
+from services.access.jobs.gathering import NeverListed
 from tests.access import given
 from tests.access.given import LOUD
 from tests.access.world import World, told
@@ -121,13 +124,59 @@ async def test_more_than_fit_into_a_transaction_take_several(world: World) -> No
     await world.apply(given.administrators("root"))
     await let_a_week_pass(world)
 
-    passes = [await end_never_listed(world.database.writer, 2) for _ in range(8)]
+    await world.events()
+    job = NeverListed()
+    ended: list[int] = []
+    while await job.end(world.database.writer, 2):
+        ended.append(len(await world.events()))
 
-    # What has ended, and the brand.
-    assert sum(passes) == 5 + 5 + 1
-    assert max(passes) <= 2 + 2
-    assert passes[-1] == 0
+    assert sum(ended) == 5 + 5
+    assert max(ended) == 2 + 2
     assert await world.has() == {"root": "owner"}
+
+
+async def test_all_is_read_once_and_little_in_each_pass(world: World) -> None:
+    people = [f"m{one:03}" for one in range(200)]
+    await world.account("mail", "root")
+    await world.apply(given.grant(*people))
+    await world.apply(given.register(given.member("root", "administrator"), *people))
+    await let_a_week_pass(world)
+
+    job = NeverListed()
+    reads: list[int] = []
+    async with world.database.writer.begin() as connection:
+        # As of very many rows: of few all are read, and sorted.
+        for one in ("seqscan", "bitmapscan", "sort"):
+            await connection.execute(text(f"SET LOCAL enable_{one} = off"))
+        while await job.end_some(connection, 10):
+            reads.append(await rows_read(connection))
+
+    assert len(reads) > 200 / 10
+    assert max(after - before for before, after in pairwise(reads)) <= 10
+    assert reads[-1] - reads[0] <= 200
+
+
+async def rows_read(connection: AsyncConnection) -> int:
+    """Return how many grants the transaction has read."""
+    found = await connection.scalars(
+        text(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relid = 'access_grant'::regclass"
+        )
+    )
+    return found.one()
+
+
+async def test_others_go_on_with_a_brand_while_nothing_of_it_ends(world: World) -> None:
+    people = [f"m{one}" for one in range(5)]
+    await world.account("mail", "root")
+    await world.apply(given.grant(*people))
+    await world.apply(given.register(given.member("root", "administrator"), *people))
+    await let_a_week_pass(world)
+
+    async with world.database.writer.begin() as job:
+        assert await NeverListed().end_some(job, 2) == 2
+        await world.apply(given.register("ada"))
 
 
 async def test_who_comes_onto_the_list_meanwhile_waits_and_begins_with_nothing(
@@ -137,7 +186,7 @@ async def test_who_comes_onto_the_list_meanwhile_waits_and_begins_with_nothing(
     await let_a_week_pass(world)
 
     async with world.database.writer.begin() as job:
-        assert await end_some(job, 100) == 3
+        assert await NeverListed().end_some(job, 100) > 0
         coming = asyncio.create_task(world.apply(given.register("bob")))
         assert await eventually(world.has_a_waiter)
     await coming

@@ -33,7 +33,7 @@ from services.access.handlers import handlers
 from services.access.jobs.clearing import clear_uninstalled
 from services.access.jobs.ending import end_access
 from services.access.jobs.expiring import expire_grants
-from services.access.jobs.gathering import end_never_listed
+from services.access.jobs.gathering import NeverListed
 from services.access.jobs.owning import own_accounts
 from services.access.tables import Base
 from shared.messaging.batch import apply_batch
@@ -53,7 +53,7 @@ ACCOUNTS = {"mail": LOUD, "news": LOUD, "chat": STRICT}
 JOBS: tuple[Work, ...] = (
     own_accounts,
     expire_grants,
-    end_never_listed,
+    NeverListed().end,
     end_access,
     clear_uninstalled,
 )

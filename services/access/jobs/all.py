@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from services.access.jobs.clearing import clear_uninstalled
 from services.access.jobs.ending import end_access
 from services.access.jobs.expiring import expire_grants
-from services.access.jobs.gathering import end_never_listed
+from services.access.jobs.gathering import NeverListed
 from services.access.jobs.owning import own_accounts
 from services.access.settings import AccessSettings
 from shared.messaging.context import Context
@@ -42,7 +42,7 @@ def access_jobs(context: Context, settings: AccessSettings) -> Sequence[Job]:
         Job(name="end what has run out", run=work(expire_grants), every=second, woken_by=()),
         Job(
             name="end what was given to whom the list never named",
-            run=work(end_never_listed),
+            run=work(NeverListed().end),
             every=timedelta(minutes=1),
             woken_by=(),
         ),
