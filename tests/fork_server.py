@@ -2,7 +2,8 @@
 
 It obeys a socket on which each order comes with four descriptors: what is to be the standard input,
 output and error of the process, and where its pid is told, and its exit code when it has ended.
-What it forked ends with it, and it ends when the socket is closed.
+Who connects to the other socket (`fork_client.py`) gives one order with three, and is told there.
+What it forked ends with it, and it ends when the first socket is closed.
 """
 
 import gc
@@ -46,36 +47,48 @@ def _import_everything() -> None:
                 importlib.import_module(module.name)
 
 
-def _serve(orders: socket.socket) -> Callable[[], None]:
+def _serve(orders: socket.socket, door: socket.socket) -> Callable[[], None]:
     """Fork and report until nobody gives orders; in a fork, return what it is to do."""
     woken, wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake)
     signal.signal(signal.SIGCHLD, _only_wake)
     running: dict[int, socket.socket] = {}
     while True:
-        readable, _, _ = select.select([orders, woken], [], [])
+        readable, _, _ = select.select([orders, door, woken], [], [])
         if woken in readable:
             os.read(woken, 1024)
             _report_the_ended(running)
-        if orders not in readable:
+        taken = _take(orders, door, readable)
+        if taken is None:
             continue
-        order = _read(orders)
-        if order is None:
-            sys.exit()
+        order, report = taken
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for one in (woken, wake, order.descriptors.pop()):
+            for one in (woken, wake):
                 os.close(one)
-            for one in (orders, *running.values()):
+            for one in (orders, door, report, *running.values()):
                 one.close()
             return lambda: _become(order, parent)
-        *streams, report = order.descriptors
-        for one in streams:
+        for one in order.descriptors:
             os.close(one)
-        running[pid] = socket.socket(fileno=report)
-        _tell(running[pid], pid=pid)
+        running[pid] = report
+        _tell(report, pid=pid)
+
+
+def _take(
+    orders: socket.socket, door: socket.socket, readable: list[socket.socket | int]
+) -> tuple[_Order, socket.socket] | None:
+    """Return an order, and where its process is reported; end where no more will come."""
+    if orders in readable:
+        order = _read(orders)
+        return (order, socket.socket(fileno=order.descriptors.pop())) if order else sys.exit()
+    if door not in readable:
+        return None
+    report, _ = door.accept()
+    order = _read(report)
+    return (order, report) if order else None
 
 
 def _only_wake(_number: int, _frame: object) -> None:
@@ -121,13 +134,13 @@ def _become(order: _Order, parent: int) -> None:
 
 def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    orders = socket.socket(fileno=int(sys.argv[1]))
+    orders, door = (socket.socket(fileno=int(one)) for one in sys.argv[1:])
     _import_everything()
     assert threading.active_count() == 1, "A fork copies no thread, and what it held for ever."
     # What is there now is never freed: let the collector not touch, and so not copy, its pages.
     gc.collect()
     gc.freeze()
-    _serve(orders)()
+    _serve(orders, door)()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import atexit
 import functools
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
@@ -92,8 +93,9 @@ def fork(
             theirs.fileno(),
         ]
         text = json.dumps(order).encode() + b"\n"
-        sent = socket.send_fds(_server(), [text], descriptors)
-        _server().sendall(text[sent:])
+        server = _server().orders
+        sent = socket.send_fds(server, [text], descriptors)
+        server.sendall(text[sent:])
     return Forked(ours)
 
 
@@ -131,23 +133,47 @@ def run(
         )
 
 
+def write_command(path: Path, *, python: bool = False) -> None:
+    """Write what a shell calls as `keyturn`; with `python` it runs programs too, as ours does."""
+    client = ROOT / "tests" / "fork_client.py"
+    lines = ["#!/bin/sh"]
+    if python:
+        run_python = f'shift; export PYTHONPATH={ROOT}; exec {sys.executable} "$@"'
+        lines.append(f'if [ "$1" = python ]; then {run_python}; fi')
+    lines.append(f'exec {sys.executable} -I -S {client} {_server().door} deploy "$@"')
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+class _Server(NamedTuple):
+    orders: socket.socket
+    door: Path
+    """Where others connect: a shell's commands."""
+
+
 @functools.cache
-def _server() -> socket.socket:
+def _server() -> _Server:
     """Start the process that forks, once in each process of tests; it ends with this one."""
+    folder = tempfile.mkdtemp(prefix="keyturn-forks-")
     ours, theirs = socket.socketpair()
-    with theirs:
+    door = socket.socket(socket.AF_UNIX)
+    door.bind(str(Path(folder, "door")))
+    door.listen(64)
+    with theirs, door:
+        descriptors = [theirs.fileno(), door.fileno()]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "tests.fork_server", str(theirs.fileno())],
+            [sys.executable, "-P", "-m", "tests.fork_server", *map(str, descriptors)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=descriptors,
         )
 
     def end() -> None:
         ours.close()
         process.wait(30)
+        shutil.rmtree(folder)
 
     atexit.register(end)
-    return ours
+    return _Server(ours, Path(folder, "door"))

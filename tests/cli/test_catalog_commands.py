@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from services.catalog.jobs import MANIFESTS
 from tests.cli.extensions import given_brand, refused, written
 from tests.cli.living import ROOT, Living, environment
 from tests.cli.page import shown_on
+from tests.forking import write_command
 
 
 def test_what_is_published_already_is_unchanged_when_it_is_loaded_again(catalog: Living) -> None:
@@ -162,9 +162,7 @@ def test_every_example_of_the_page_works_and_answers_what_is_said(
     catalog: Living, tmp_path: Path
 ) -> None:
     one = given_brand(catalog, "acme", "loud-mail", "slack", "webservice")
-    keyturn = tmp_path / "keyturn"
-    keyturn.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m deploy "$@"\n')
-    keyturn.chmod(0o755)
+    write_command(tmp_path / "keyturn")
     path = f"{tmp_path}:{os.environ['PATH']}"
     surroundings = environment(**one.surroundings, PATH=path)
     blocks = shown_on((ROOT / "docs" / "commands.md").read_text(encoding="utf-8"))

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.jars import cache_folder
+from tests.forking import write_command
 
 ROOT = Path(__file__).parents[2]
 TUTORIAL = ROOT / "docs" / "tutorial.md"
@@ -28,13 +28,7 @@ def home() -> Iterator[Path]:
         project = Path(folder, "keyturn")
         project.mkdir()
         (project / "docs").symlink_to(ROOT / "docs")
-        launcher = project / "keyturn"
-        launcher.write_text(
-            f"#!/bin/sh\nexport PYTHONPATH={ROOT}\n"
-            f'if [ "$1" = python ]; then shift; exec {sys.executable} "$@"; fi\n'
-            f'exec {sys.executable} -P -m deploy "$@"\n'
-        )
-        launcher.chmod(0o755)
+        write_command(project / "keyturn", python=True)
         yield Path(folder)
 
 
