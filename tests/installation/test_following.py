@@ -175,6 +175,20 @@ async def test_a_newer_version_of_the_platforms_own_holds_at_once(world: World) 
     assert (event.version, event.domains) == (2, ("new.example.net",))
 
 
+async def test_nothing_follows_from_news_of_an_account_that_keeps_its_hosts(world: World) -> None:
+    await world.hear(given.account("a1"))
+    renamed = given.account("a1").model_copy(update={"name": "Another", "version": 2})
+    elsewhere = given.account("a1", host="mail.example.net", port="443")
+    due = "SELECT cause FROM due WHERE brand_id = :brand"
+
+    await world.tell(world.news(renamed))
+    assert await world.rows(due) == []
+    assert await world.rows("SELECT name FROM account WHERE brand_id = :brand") == [("Another",)]
+
+    await world.tell(world.news(elsewhere))
+    assert await world.rows(due) == [("account",)]
+
+
 async def test_accounts_bring_their_hosts_and_take_them_along(world: World) -> None:
     await world.apply(given.install())
     await world.events()

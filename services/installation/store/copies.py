@@ -7,6 +7,7 @@ from keyturn_contracts import access, credential_vault, workflow
 from keyturn_contracts.catalog import ExtensionChanged, LicenceChanged
 from keyturn_contracts.credential_vault import AccountChanged
 from keyturn_contracts.workflow import EngineChanged
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.installation.rules.policy import Policy
@@ -52,6 +53,17 @@ _ACCOUNTS = Rows(
     AccountRow.settings,
     AccountRow.epoch,
     AccountRow.sequence,
+)
+_ACCOUNT_KEYS = Rows(AccountRow.brand_id, AccountRow.id)
+_LOAD_ACCOUNTS = select(
+    AccountRow.brand_id,
+    AccountRow.id,
+    AccountRow.extension,
+    AccountRow.is_deleted,
+    AccountRow.settings,
+).where(
+    AccountRow.brand_id == _ACCOUNT_KEYS.c.brand_id,
+    AccountRow.id == _ACCOUNT_KEYS.c.id,
 )
 _SAVE_ACCOUNTS = _ACCOUNTS.upsert_into(
     AccountRow, newest_by=[AccountRow.epoch, AccountRow.sequence]
@@ -120,7 +132,15 @@ async def save_licences(connection: AsyncConnection, news: Sequence[News[Licence
 
 
 async def save_accounts(connection: AsyncConnection, news: Sequence[News[AccountChanged]]) -> None:
+    """Remember them; an installation follows where the hosts may be others than they were.
+
+    Most news of an account is of its credentials, and nothing follows from that here.
+    """
     newest = newest_of_each_key(news)
+    keys = _ACCOUNT_KEYS.of(sorted((one.brand, one.event.account_id) for one in newest))
+    known = {
+        (brand, id_): state for brand, id_, *state in await connection.execute(_LOAD_ACCOUNTS, keys)
+    }
     rows = (
         (
             one.brand,
@@ -137,8 +157,19 @@ async def save_accounts(connection: AsyncConnection, news: Sequence[News[Account
     )
     await connection.execute(_SAVE_ACCOUNTS, _ACCOUNTS.of(rows))
     await due.note(
-        connection, (key_of(one.brand, one.event.extension) for one in newest), "account"
+        connection,
+        (
+            key_of(one.brand, one.event.extension)
+            for one in newest
+            if known.get((one.brand, one.event.account_id)) != _counting(one.event)
+        ),
+        "account",
     )
+
+
+def _counting(event: AccountChanged) -> list[object]:
+    """Return as much of an account as an installation depends on."""
+    return [event.extension, event.state == "deleted", event.settings]
 
 
 async def save_engines(connection: AsyncConnection, news: Sequence[News[EngineChanged]]) -> None:

@@ -130,7 +130,8 @@ _SPREAD_OUT = _note(
 
 async def note(connection: AsyncConnection, keys: Iterable[Key], cause: Cause) -> None:
     """Have these installations looked at once this transaction has committed."""
-    await connection.execute(_NOTE, _KEYS.of(_pairs(keys)) | {"noted_cause": cause})
+    if pairs := _pairs(keys):
+        await connection.execute(_NOTE, _KEYS.of(pairs) | {"noted_cause": cause})
 
 
 async def note_times(
