@@ -28,9 +28,9 @@ from shared.messaging.tables import OutboxRow
 
 _MESSAGES = Rows(OutboxRow.topic, OutboxRow.key, OutboxRow.headers, OutboxRow.value)
 _WRITE = _MESSAGES.insert_into(OutboxRow, in_order=True).returning(OutboxRow.id)
-_LOAD_REVISION = text(
-    "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS revision FROM outbox_id_seq"
-)
+REVISION = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq)"
+"""The last number that the outbox has given, read while a statement runs."""
+_LOAD_REVISION = text(f"SELECT {REVISION} AS revision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,11 @@ async def revision_after(connection: AsyncConnection, announced: Sequence[Announ
     newest = max((one.revision for one in announced), default=None)
     if newest is not None:
         return newest
+    return await load_revision(connection)
+
+
+async def load_revision(connection: AsyncConnection) -> int:
+    """Return the last number that the outbox has given to a message; 0 before the first."""
     return int(await connection.scalar(_LOAD_REVISION) or 0)
 
 

@@ -34,7 +34,6 @@ from keyturn_contracts.installation import InstallationState
 from keyturn_contracts.message import Command, CommandRefused, Event
 from keyturn_contracts.registry import EVENT_BY_TYPE
 from keyturn_contracts.rights import decide, decide_extension
-from sqlalchemy import text
 
 from services.access.handlers import handlers
 from services.access.jobs.clearing import clear_uninstalled
@@ -49,6 +48,7 @@ from tests.access.conftest import fill
 from tests.access.given import LOUD, RELAY
 from tests.access.http import Client, serving
 from tests.access.oracle import Answer, Oracle
+from tests.access.world import let_a_week_pass
 from tests.batches import (
     Database,
     asked,
@@ -420,18 +420,7 @@ class Differential(RuleBasedStateMachine):
     @rule(at=which)
     def let_a_week_pass_since_the_list_began(self, at: int) -> None:
         brand = self.brands[at]
-
-        async def let_it_pass() -> None:
-            async with self.database.writer.begin() as connection:
-                await connection.execute(
-                    text(
-                        "UPDATE brand SET gathers_until = now()"
-                        " WHERE brand_id = :brand AND gathers_until IS NOT NULL"
-                    ),
-                    {"brand": brand.name},
-                )
-
-        self.run(let_it_pass())
+        self.run(let_a_week_pass(self.database.writer, brand.name))
         brand.oracle.let_a_week_pass()
 
     @rule(at=which)

@@ -9,7 +9,7 @@ from services.access.jobs.gathering import NeverListed
 from services.access.jobs.owning import own_accounts
 from tests.access import given
 from tests.access.given import LOUD
-from tests.access.world import World
+from tests.access.world import World, let_a_week_pass
 
 SEVERAL = [f"n{one}" for one in range(9)]
 
@@ -103,7 +103,7 @@ async def test_what_was_given_to_whom_the_list_never_named_ends(world: World, sm
     await world.apply(given.grant(*SEVERAL))
     for brand in (world, small):
         await brand.apply(given.administrators("root"))
-        await brand.change("UPDATE brand SET gathers_until = now() WHERE brand_id = :brand")
+        await let_a_week_pass(brand.database.writer, brand.brand)
 
     await NeverListed().end(world.database.writer, 2)
 

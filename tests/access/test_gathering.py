@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.access.jobs.gathering import NeverListed
 from tests.access import given
 from tests.access.given import LOUD
-from tests.access.world import World, told
+from tests.access.world import World, let_a_week_pass, told
 from tests.batches import TWIN
 from tests.waiting import eventually
 
@@ -26,10 +26,6 @@ async def given_before_the_list(world: World) -> None:
     await world.apply(given.enable())
     await world.apply(given.register(given.member("root", "administrator"), "carol"))
     await world.events()
-
-
-async def let_a_week_pass(world: World) -> None:
-    await world.change("UPDATE brand SET gathers_until = now() WHERE brand_id = :brand")
 
 
 async def alive(world: World) -> list[tuple[str, str]]:
@@ -50,7 +46,7 @@ async def test_what_was_given_before_counts_for_who_is_registered_within_the_wee
     assert await alive(world) == GIVEN
 
     await world.apply(given.register("ada", "bob"))
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
     await world.follow()
 
     assert await alive(world) == GIVEN
@@ -59,7 +55,7 @@ async def test_what_was_given_before_counts_for_who_is_registered_within_the_wee
 
 async def test_afterwards_it_ends_for_whom_the_list_never_named(world: World) -> None:
     await given_before_the_list(world)
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
     await world.follow()
 
     events = await world.events()
@@ -80,7 +76,7 @@ async def test_afterwards_it_ends_for_whom_the_list_never_named(world: World) ->
 
 async def test_afterwards_a_creator_who_is_not_on_the_list_owns_nothing(world: World) -> None:
     await world.apply(given.administrators("root"))
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
     await world.follow()
 
     await world.hear(given.account(creator="ada"))
@@ -105,7 +101,7 @@ async def test_a_list_gathers_once(world: World) -> None:
         " FROM brand WHERE brand_id = :brand"
     )
     assert gathers
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
     await world.follow()
 
     await world.apply(given.register("ada"))
@@ -122,7 +118,7 @@ async def test_more_than_fit_into_a_transaction_take_several(world: World) -> No
     await world.apply(given.grant(*people))
     await world.apply(given.enable(*people))
     await world.apply(given.administrators("root"))
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
 
     await world.events()
     job = NeverListed()
@@ -140,7 +136,7 @@ async def test_all_is_read_once_and_little_in_each_pass(world: World) -> None:
     await world.account("mail", "root")
     await world.apply(given.grant(*people))
     await world.apply(given.register(given.member("root", "administrator"), *people))
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
 
     job = NeverListed()
     reads: list[int] = []
@@ -172,7 +168,7 @@ async def test_others_go_on_with_a_brand_while_nothing_of_it_ends(world: World) 
     await world.account("mail", "root")
     await world.apply(given.grant(*people))
     await world.apply(given.register(given.member("root", "administrator"), *people))
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
 
     async with world.database.writer.begin() as job:
         assert await NeverListed().end_some(job, 2) == 2
@@ -183,7 +179,7 @@ async def test_who_comes_onto_the_list_meanwhile_waits_and_begins_with_nothing(
     world: World,
 ) -> None:
     await given_before_the_list(world)
-    await let_a_week_pass(world)
+    await let_a_week_pass(world.database.writer, world.brand)
 
     async with world.database.writer.begin() as job:
         assert await NeverListed().end_some(job, 100) > 0

@@ -40,6 +40,7 @@ from shared.messaging.batch import apply_batch
 from tests.access import given
 from tests.access.conftest import fill
 from tests.access.given import LOUD, STRICT
+from tests.access.world import let_a_week_pass
 from tests.batches import Database, asked, news, service_database
 from tests.running_stack import RunningStack
 
@@ -161,17 +162,7 @@ class Owning(RuleBasedStateMachine):
 
     @rule()
     def let_a_week_pass_since_the_list_began(self) -> None:
-        async def let_it_pass() -> None:
-            async with self.database.writer.begin() as connection:
-                await connection.execute(
-                    text(
-                        "UPDATE brand SET gathers_until = now()"
-                        " WHERE brand_id = :brand AND gathers_until IS NOT NULL"
-                    ),
-                    {"brand": self.brand},
-                )
-
-        self.run(let_it_pass())
+        self.run(let_a_week_pass(self.database.writer, self.brand))
 
     # What others announce.
 

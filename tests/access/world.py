@@ -11,6 +11,7 @@ from keyturn_contracts.actor import Role
 from keyturn_contracts.message import Command, CommandApplied, CommandRefused, Event
 from keyturn_contracts.registry import EVENT_BY_TYPE
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.access.handlers import handlers
 from services.access.jobs.all import access_jobs
@@ -150,6 +151,16 @@ class World:
 def told(events: Sequence[Event]) -> list[tuple[str, str, str]]:
     """Return the events' names, whom they are about, and what those have or are now."""
     return [(type(one).__name__, *_said(one)) for one in events]
+
+
+async def let_a_week_pass(writer: AsyncEngine, brand: str) -> None:
+    """Have the time be over in which the brand's list comes together, if it has begun."""
+    statement = (
+        "UPDATE brand SET gathers_until = now()"
+        " WHERE brand_id = :brand AND gathers_until IS NOT NULL"
+    )
+    async with writer.begin() as connection:
+        await connection.execute(text(statement), {"brand": brand})
 
 
 def _said(event: Event) -> tuple[str, str]:

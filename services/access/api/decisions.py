@@ -43,8 +43,8 @@ def decision_routes(deciding: Deciding) -> QuickRouter:
     async def answer_decisions(request: Request) -> Response:
         """Say of each question yes or no, and why; nothing is remembered of who asked.
 
-        Administrators, systems of the platform and engines ask about anybody; others about
-        themselves, and about accounts that they own. `revision_unknown` where `at_least` is a
+        Administrators and engines ask about anybody; other members about themselves, and about
+        accounts that they own. `revision_unknown` where `at_least` is a
         revision that this service has never heard of, as after a backup was restored.
         """
         caller = await tokens.caller(request)

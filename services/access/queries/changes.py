@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-REVISION = "(SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM outbox_id_seq)"
-"""The last number that the outbox has given, read while a statement runs."""
+from shared.messaging.outbox import REVISION
+
 SINCE = """
     change.xid >= pg_snapshot_xmin(CAST(CAST(:seen AS text) AS pg_snapshot))::text::bigint
     AND NOT pg_visible_in_snapshot(

@@ -8,9 +8,8 @@ from keyturn_contracts.rights import AccountFact, Facts, Grant, InstallationFact
 from sqlalchemy import ARRAY, Text, bindparam, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.access.queries.changes import REVISION, SINCE, Snapshot
-
-_LOAD_REVISION = text(f"SELECT {REVISION}")
+from services.access.queries.changes import SINCE, Snapshot
+from shared.messaging.outbox import REVISION
 
 # One statement, so one snapshot: facts of different moments could allow what never was allowed.
 # The revision is read while it runs, which is after its snapshot was taken; see `load_facts`.
@@ -124,11 +123,6 @@ async def load_facts(
             case _:
                 revision, snapshot, has_changed = int(name), Snapshot(one), bool(flag)
     return Known(facts, revision, snapshot, has_changed=has_changed)
-
-
-async def load_revision(connection: AsyncConnection) -> int:
-    """Return the last id that the outbox has given to a message."""
-    return int(await connection.scalar(_LOAD_REVISION) or 0)
 
 
 def _with_everyone(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -9,7 +9,6 @@ from weakref import WeakValueDictionary
 from keyturn_contracts.actor import Actor
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.access.queries.facts import load_revision
 from services.access.remembering.asked import Answer, Asked, Needed, as_listed, recall
 from services.access.remembering.lending import Lending, lending_key
 from services.access.remembering.memory import Memory, Question, View
@@ -18,6 +17,7 @@ from services.access.remembering.watch import Watch
 from services.access.settings import AccessSettings
 from shared.http.brand import connection_for
 from shared.messaging.context import Context
+from shared.messaging.outbox import load_revision
 
 MOST = 5000
 """How many questions are read and decided together, unless one alone asks more."""
